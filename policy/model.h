@@ -230,8 +230,15 @@ struct pq_amendment {
 	bool has_savings;
 	struct pq_dnf savings;     /* a transaction that meets it is decided as if the amendment were not yet effective */
 	const char *savings_cite;
+	uint32_t saved;            /* the BOOL attribute "saved.<id>" (with a derive rule of that id), or PQ_NO_INDEX */
 	struct pq_src src;
 };
+
+/*
+ * When a rule or row is in force, with its own amendments A (`amendment`) and E (`ended_by`):
+ *     from <= as_of  and  not saved.A  and  (as_of < to  or  saved.E)  and  as_of in no stay
+ * where saved.X is false for an amendment without a savings clause. `from` and `to` already have the dates of A and E.
+ */
 
 struct pq_interval {
 	int32_t from, to; /* [from, to) */
