@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# The walls of DESIGN.md: who may know whom, that policy/ does no I/O, and that no law stands in C.
+# Prints each crossing as file:line: what: the line. Comments do not count: citing a source in one is welcome.
+set -euo pipefail
+cd "${1:-${SRC:-$(dirname "${BASH_SOURCE[0]}")/..}}"
+
+code=$(mktemp)
+trap 'rm -f "$code"' EXIT
+
+# Every line of our C code as "file:line:text", comments blanked, strings kept.
+find policy storage server cli -name '*.[ch]' | sort | while IFS= read -r file; do
+	awk -v file="$file" '
+	{
+		out = ""
+		n = length($0)
+		quote = ""
+		for (i = 1; i <= n; i++) {
+			c = substr($0, i, 1)
+			two = substr($0, i, 2)
+			if (comment) {
+				if (two == "*/") { comment = 0; i++ }
+			} else if (quote != "") {
+				out = out c
+				if (c == "\\") { i++; out = out substr($0, i, 1) }
+				else if (c == quote) quote = ""
+			} else if (two == "/*") { comment = 1; i++; out = out " " }
+			else if (two == "//") break
+			else {
+				out = out c
+				if (c == "\"" || c == "\047") quote = c
+			}
+		}
+		if (out !~ /^[ \t]*$/) print file ":" FNR ":" out
+	}' "$file"
+done >"$code"
+
+failed=0
+
+# wall WHAT FILES PATTERN: no code line of the files (a regex on the path) may match the pattern.
+wall() {
+	local hits
+	hits=$(grep -E "^($2)[^:]*:[0-9]+:" "$code" | grep -E "^[^:]*:[0-9]+.*($3)" || true)
+	if [ -n "$hits" ]; then
+		while IFS= read -r hit; do
+			printf '%s: %s\n' "$1" "$hit"
+		done <<<"$hits"
+		failed=1
+	fi
+}
+
+# A call of one of the functions, not a member or a longer name that ends alike.
+calls() {
+	printf '(^|[^A-Za-z0-9_.>])(%s)[[:space:]]*\\(' "$1"
+}
+
+include='#[[:space:]]*include[[:space:]]*[<"]'
+generated='([a-z0-9_./]*\.pb-c\.h|protobuf-c/|proto/)'
+
+wall 'policy/ and storage/ do not know gRPC' 'policy/|storage/' "${include}grpc/"
+wall 'only storage/ knows LMDB' 'policy/|server/|cli/' "${include}lmdb\.h"
+wall 'policy/ knows nothing above it' 'policy/' "${include}(storage|server|cli)/"
+wall 'storage/ knows nothing above it' 'storage/' "${include}(server|cli)/"
+wall 'server/ does not know cli/' 'server/' "${include}cli/"
+wall 'generated code is known to server/ and cli/ alone' 'policy/|storage/' "${include}${generated}"
+
+# What cannot be declared cannot be called; stdio.h and stdlib.h stay open for snprintf and malloc.
+wall 'policy/ does no I/O, takes no lock and reads no clock' 'policy/' \
+	"${include}(unistd|fcntl|dirent|poll|netdb|syslog|pthread|threads|time|sys/[a-z]+|arpa/[a-z]+|netinet/[a-z]+)\.h"
+wall 'policy/ does no I/O' 'policy/' "$(calls 'fopen|fdopen|freopen|fread|fwrite|fputs|fputc|putc|puts|putchar')"
+wall 'policy/ does no I/O' 'policy/' "$(calls 'printf|vprintf|fprintf|vfprintf|dprintf|perror|fflush|popen|system|getenv')"
+wall 'policy/ does no I/O' 'policy/' "$(calls 'open|openat|socket|mmap|time|clock_gettime|gettimeofday')"
+wall 'policy/ depends on its arguments alone' 'policy/' "$(calls 'rand|random|getrandom')"
+wall 'libraries never log: only server/ and cli/ print' 'storage/' "$(calls 'printf|vprintf|puts|putchar|perror|syslog')"
+
+ours='policy/|storage/|server/|cli/'
+wall 'law is data: a citation in C' "$ours" '"[^"]*[0-9]+ (CFR|FR|USC|U\.S\.C\.) '
+wall 'law is data: a classification in C' "$ours" '"[0-9][A-E][0-9]{3}([^0-9]|$)|"EAR99"'
+wall 'law is data: a country group in C' "$ours" '"([^"]*[^A-Za-z0-9_%"])?[A-E]:[1-6]([^0-9]|$)'
+wall 'law is data: a country in C' "$ours" '"(KH|CN|RU|BY|IR|KP|CU|SY|HK|MM|VE)"'
+
+if [ "$failed" -eq 0 ]; then
+	printf 'walls: %s lines of code in %s files, nothing crosses\n' "$(wc -l <"$code")" \
+		"$(cut -d: -f1 "$code" | sort -u | wc -l)"
+fi
+exit "$failed"
