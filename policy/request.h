@@ -25,7 +25,7 @@ PQ_MUST_USE enum pq_status pq_request_from_json(const char *json, size_t len, st
 /** What a case expects. Strings live in the arena. */
 struct pq_expected {
 	enum pq_outcome outcome;
-	bool has_policy;              /* false: null in the case, not asserted */
+	bool has_policy; /* false: null in the case, not asserted */
 	enum pq_policy policy;
 	const char **available;
 	size_t n_available;
