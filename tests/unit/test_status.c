@@ -23,7 +23,7 @@ a_foreign_number_has_a_text_too(void **state)
 {
 	(void)state;
 	assert_string_equal(pq_status_text((enum pq_status)9999), "unknown status");
-	assert_string_equal(pq_status_text((enum pq_status)-1), "unknown status");
+	assert_string_equal(pq_status_text((enum pq_status) - 1), "unknown status");
 }
 
 static void
