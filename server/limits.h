@@ -1,0 +1,50 @@
+/**
+ * The bounds of the server, each with its reason. Those of one request's contents are in policy/facts.h.
+ */
+#ifndef PQ_SERVER_LIMITS_H
+#define PQ_SERVER_LIMITS_H
+
+#include <stddef.h>
+
+/** Bytes of one request message. A thousand lines with a dozen facts each take about half of it. */
+#define PQ_SERVER_MESSAGE_BYTES ((size_t)1 << 20)
+#define PQ_SERVER_MESSAGE_BYTES_MAX ((size_t)64 << 20)
+
+/** Calls at once on one connection; gRPC itself sets no bound. */
+#define PQ_SERVER_STREAMS 256
+#define PQ_SERVER_STREAMS_MAX 100000
+
+/** Bytes of a call's metadata: room for tokens and traces, and what most clients accept too. */
+#define PQ_SERVER_METADATA_BYTES 8192
+
+/** Memory for one request from its bytes to its reply; a worker has one such arena. */
+#define PQ_SERVER_ARENA_BYTES ((size_t)256 << 20)
+/** An arena that grew beyond this is given back after the call. */
+#define PQ_SERVER_ARENA_KEEP ((size_t)4 << 20)
+
+/** Calls of a unary method that a worker has posted; more wait in the core. From 16 to 512 measured the same. */
+#define PQ_SERVER_POSTED 64
+
+/** Streams (health watches, reflection) that a worker holds open. */
+#define PQ_SERVER_OPEN_STREAMS 1024
+
+#define PQ_SERVER_WORKERS_MAX 64
+#define PQ_SERVER_LISTEN_MAX 16
+
+/** Seconds that calls in flight get at the end. */
+#define PQ_SERVER_GRACE 10
+#define PQ_SERVER_GRACE_MAX 3600
+
+/** Fields that one error names: its text must fit into the metadata that clients accept. */
+#define PQ_SERVER_VIOLATIONS 64
+/** Bytes of `grpc-status-details-bin`, before base64, and of `grpc-message`. */
+#define PQ_SERVER_DETAILS_BYTES 4096
+#define PQ_SERVER_MESSAGE_TEXT 512
+
+/** Fields of a request that this version does not know. A newer client has a few; thousands only cost memory. */
+#define PQ_SERVER_UNKNOWN_FIELDS 256
+
+/** Elements of any repeated field without a bound of its own. */
+#define PQ_SERVER_REPEATED 1000
+
+#endif
