@@ -1,0 +1,197 @@
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+	const char *usage;
+};
+
+static const struct command commands[] = {
+	{"check", pq_cmd_check, "read packs and report every fault in them",
+     "pratique check [--no-cases] DIR...\n"
+     "\n"
+     "Reads the packs in the folders, in this order, and prints each fault as\n"
+     "FILE:LINE:COLUMN: error: TEXT. Packs without faults are compiled in memory and\n"
+     "their own cases run.\n"
+     "\n"
+     "  --no-cases   only read them\n"},
+	{"compile", pq_cmd_compile, "compile packs into a sealed store",
+     "pratique compile DIR... -o FILE\n"
+     "\n"
+     "Compiles the packs, runs their own cases, and seals the store. A store whose\n"
+     "cases fail is not sealed; FILE is written whole or not at all.\n"
+     "\n"
+     "  -o, --output FILE   the store to write\n"},
+	{"inspect", pq_cmd_inspect, "show what a store holds",
+     "pratique inspect FILE [--rule ID]... [--attrs] [--tables] [--rules] [--json]\n"
+     "\n"
+     "Without a selection: digest, size, packs with their editions and gaps, counts.\n"
+     "\n"
+     "  --rule ID   the rule of this id, with its conditions; repeatable\n"
+     "  --attrs     every attribute; facts with the question they stand for\n"
+     "  --tables    every table with edition, rows and gaps\n"
+     "  --rules     every rule, a line each\n"
+     "  --json      one JSON object instead\n"},
+	{"decide", pq_cmd_decide, "decide a transaction",
+     "pratique decide (--store FILE | --server ADDRESS) [REQUEST.json | -] [FLAGS]\n"
+     "\n"
+     "The request is read from a file, from standard input (-), or from flags; flags\n"
+     "go before what the file says. Nothing is assumed that you do not say: what is\n"
+     "left out is silent, and the packs say what silence means. The day is required.\n"
+     "\n"
+     "  --store FILE         decide here, with this sealed store\n"
+     "  --server ADDRESS     ask a server: 127.0.0.1:8300, unix:/run/pratique.sock\n"
+     "  --timeout MS         wait this long for the server (10000)\n"
+     "  --json               print the decision as one line of JSON\n"
+     "\n"
+     "  --as-of DATE         day of the transaction, YYYY-MM-DD\n"
+     "  --type T             export, reexport, transfer, deemed_export, ...\n"
+     "  --item ECCN          9A610.x, EAR99\n"
+     "  --usml CATEGORY      'VIII(h)(1)'\n"
+     "  --kind K             commodity, software, object_code, technology, ...\n"
+     "  --from COUNTRY, --to COUNTRY, --via COUNTRY (repeatable)\n"
+     "  --value USD          value of the line\n"
+     "  --end-use U          civil, military, nuclear, ...\n"
+     "  --regime R           EAR or ITAR, where you claim one\n"
+     "  --party F=V,F=V...   a party, repeatable: role=end_user,country=KH,\n"
+     "                       military_end_user=false; a list is written a;b, an\n"
+     "                       empty one as nothing: lists=\n"
+     "  --fact NAME=VALUE    any other fact, repeatable: a number, true, false, null\n"
+     "                       (said to be unknown), a text, a list a,b or a,\n"
+     "  --screened, --no-screened\n"
+     "                       whether all parties were screened\n"
+     "  --query jurisdiction_only\n"
+     "                       ask only which law applies\n"
+     "\n"
+     "Exit codes: 0 answered (whatever the answer), 1 failed, 2 usage, 3 the request\n"
+     "was refused.\n"},
+	{"cases", pq_cmd_cases, "run cases and judge the answers",
+     "pratique cases (--store FILE | --server ADDRESS) FILE.jsonl... [--json]\n"
+     "\n"
+     "Each line of a file is a case: id, as_of, request, expected (docs/request.md).\n"
+     "Prints each failure and the count; exits with 1 if any case failed.\n"
+     "\n"
+     "  --store FILE       decide here, with this sealed store\n"
+     "  --server ADDRESS   ask a server\n"
+     "  --timeout MS       wait this long for each answer (10000)\n"
+     "  --json             a line of JSON a case: id, passed, decision\n"},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *
+find(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+void
+pq_cli_put(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+		/* 0xc2 0x80-0x9f are the control characters beyond ASCII. */
+		if (c == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] <= 0x9f) {
+			text++;
+			c = 1;
+		}
+		fputc((c < 0x20 && c != '\n') || c == 0x7f ? '?' : c, out);
+	}
+}
+
+void
+pq_cli_say(const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fputs("pratique: ", stderr);
+	pq_cli_put(stderr, text);
+	fputc('\n', stderr);
+}
+
+int
+pq_cli_fail(const struct pq_err *err)
+{
+	char text[PQ_ERR_MSG_MAX + PQ_ERR_WHERE_MAX + 32];
+
+	pq_err_format(err, text, sizeof(text));
+	pq_cli_say("%s", text);
+	return PQ_EXIT_FAILED;
+}
+
+int
+pq_cli_usage(const char *command, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	pq_cli_say("%s", text);
+	fprintf(stderr, "Try: pratique help%s%s\n", command != NULL ? " " : "", command != NULL ? command : "");
+	return PQ_EXIT_USAGE;
+}
+
+void
+pq_cli_help(const char *name)
+{
+	const struct command *command = name != NULL ? find(name) : NULL;
+
+	if (command != NULL) {
+		fputs(command->usage, stdout);
+		return;
+	}
+	puts("pratique: what licence does this transaction need?\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		printf("  pratique %-8s  %s\n", commands[i].name, commands[i].summary);
+	puts("  pratique help [COMMAND]\n  pratique version");
+}
+
+static int
+run(int argc, char **argv)
+{
+	if (argc < 2)
+		return pq_cli_usage(NULL, "say what to do");
+	const char *name = argv[1];
+	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+		if (argc > 2 && find(argv[2]) == NULL)
+			return pq_cli_usage(NULL, "there is no command \"%s\"", argv[2]);
+		pq_cli_help(argc > 2 ? argv[2] : NULL);
+		return PQ_EXIT_OK;
+	}
+	if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
+		puts("pratique " PQ_VERSION);
+		return PQ_EXIT_OK;
+	}
+	const struct command *command = find(name);
+	if (command == NULL)
+		return pq_cli_usage(NULL, "there is no command \"%s\"", name);
+	return command->run(argc - 1, argv + 1);
+}
+
+int
+pq_cli_main(int argc, char **argv)
+{
+	int code = run(argc, argv);
+
+	/* An answer that could not be written is no answer. */
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		pq_cli_say("standard output: %s", strerror(errno));
+		return code != PQ_EXIT_OK ? code : PQ_EXIT_FAILED;
+	}
+	return code;
+}

@@ -1,0 +1,85 @@
+#include "cli/options.h"
+
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTIONS_MAX 32
+/* Values that getopt returns for the table's entries; above every character. */
+#define FIRST 1000
+
+static int
+stop(struct pq_options *options, int code)
+{
+	options->stop = true;
+	options->code = code;
+	return -1;
+}
+
+/* getopt's own messages are silenced, to name the command and point to its help. */
+static int
+complain(struct pq_options *options, char **argv, int result)
+{
+	const char *word = argv[optind - 1];
+
+	if (result == ':')
+		return stop(options, pq_cli_usage(argv[0], "%s needs a value", word));
+	if (optopt >= FIRST)
+		return stop(options, pq_cli_usage(argv[0], "%.200s takes no value", word));
+	if (optopt != 0 && word[0] == '-' && word[1] != '-')
+		return stop(options, pq_cli_usage(argv[0], "there is no option -%c", optopt));
+	return stop(options, pq_cli_usage(argv[0], "there is no option %.200s (or it is cut too short)", word));
+}
+
+int
+pq_options_next(struct pq_options *options, int argc, char **argv, const struct pq_option *table)
+{
+	struct option long_options[OPTIONS_MAX + 2] = {0};
+	char letters[2 * OPTIONS_MAX + 4] = ":h";
+	size_t n = 0, used = 2;
+
+	for (; table[n].name != NULL && n < OPTIONS_MAX; n++) {
+		long_options[n] =
+			(struct option){table[n].name, table[n].has_value ? required_argument : no_argument, NULL, FIRST + (int)n};
+		if (table[n].letter != 0) {
+			letters[used++] = table[n].letter;
+			if (table[n].has_value)
+				letters[used++] = ':';
+		}
+	}
+	long_options[n] = (struct option){"help", no_argument, NULL, 'h'};
+
+	opterr = 0;
+	int result = getopt_long(argc, argv, letters, long_options, NULL);
+	if (result == -1)
+		return -1;
+	if (result == 'h') {
+		pq_cli_help(argv[0]);
+		return stop(options, PQ_EXIT_OK);
+	}
+	if (result == '?' || result == ':')
+		return complain(options, argv, result);
+	options->value = optarg;
+	if (result >= FIRST)
+		return result - FIRST;
+	for (size_t i = 0; i < n; i++)
+		if (table[i].letter == result)
+			return (int)i;
+	return stop(options, PQ_EXIT_USAGE);
+}
+
+bool
+pq_options_timeout(const char *value, int *ret_ms)
+{
+	char *end;
+
+	errno = 0;
+	long ms = strtol(value, &end, 10);
+	if (errno != 0 || *end != '\0' || end == value || ms < 1 || ms > 3600000)
+		return false;
+	*ret_ms = (int)ms;
+	return true;
+}

@@ -1,0 +1,24 @@
+/**
+ * A decision as a page for people: 80 columns, what the answer is first, then why, then what to do.
+ */
+#ifndef PQ_CLI_PAGE_H
+#define PQ_CLI_PAGE_H
+
+#include "policy/decision.h"
+#include "policy/facts.h"
+
+#include <stdio.h>
+
+/** Print the page. `digest` names the revision that answered; "" = not known. */
+void pq_page_print(const struct pq_request *request, const struct pq_decision *decision, const char *digest, FILE *out);
+
+/** The outcome in words: "A licence is required". */
+const char *pq_page_outcome(enum pq_outcome outcome);
+
+/**
+ * Print a text wrapped at 80 columns. Its first line begins with `head` padded to `indent` columns, the others with as
+ * many spaces. Control characters become '?'; newlines begin a new line.
+ */
+void pq_page_wrap(FILE *out, const char *head, int indent, const char *text);
+
+#endif
