@@ -76,7 +76,7 @@ chunk_for(struct pq_arena *arena, size_t size)
 void *
 pq_arena_alloc(struct pq_arena *arena, size_t size)
 {
-	if (size > SIZE_MAX - ALIGN)
+	if (size > SIZE_MAX - ALIGN - sizeof(struct pq_arena_chunk))
 		return NULL;
 	size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 	if (size == 0)

@@ -1,0 +1,277 @@
+/**
+ * The evaluator's working state: private to policy/bind.c, values.c, lookup.c, match.c, combine.c, search.c, decide.c.
+ *
+ * One `struct pq_eval` decides one leg: one line of a request for one nationality. Evaluating it again with values
+ * assumed for unknown facts (search.c) uses the same memory. Every allocation is in the request's arena; running out
+ * of it ends the evaluation by longjmp-free means: `oom` is set and told at the end, and what goes on until then works
+ * on memory that was there before.
+ */
+#ifndef PQ_POLICY_EVAL_H
+#define PQ_POLICY_EVAL_H
+
+#include "policy/arena.h"
+#include "policy/decision.h"
+#include "policy/facts.h"
+#include "policy/image_private.h"
+#include "policy/status.h"
+
+/* Kleene's truth values, ordered so that "and" is the minimum and "or" the maximum. */
+enum pq_tri { PQ_F, PQ_U, PQ_T };
+
+static inline enum pq_tri
+pq_and(enum pq_tri a, enum pq_tri b)
+{
+	return a < b ? a : b;
+}
+
+static inline enum pq_tri
+pq_or(enum pq_tri a, enum pq_tri b)
+{
+	return a > b ? a : b;
+}
+
+static inline enum pq_tri
+pq_not(enum pq_tri a)
+{
+	return (enum pq_tri)(PQ_T - a);
+}
+
+/** Unknowns that one evaluation tells apart; further ones stay unknown and make the answer inexact. */
+#define PQ_MAX_VARS 128
+/** Evaluations that one leg may cost in search of what is missing. */
+#define PQ_MAX_LEAVES 1024
+/** Values tried for one unknown number. */
+#define PQ_MAX_SAMPLES 48
+
+struct pq_mask {
+	uint64_t w[PQ_MAX_VARS / 64];
+	bool overflow; /* also depends on unknowns that have no number */
+};
+
+/* What the request says of one fact of one element. */
+struct pq_given {
+	enum { PQ_SILENT, PQ_SAID_UNKNOWN, PQ_SAID } state;
+	uint32_t n_symbols;
+	const uint32_t *symbols;
+	int64_t number;
+	struct pq_text text;   /* path of a code (with dots); the text of a text fact */
+	uint32_t named_by;     /* attribute under whose name an unknown is asked for; PQ_NO_INDEX = its own */
+};
+
+enum pq_number_state { PQ_NUMBER_NONE, PQ_NUMBER_KNOWN, PQ_NUMBER_UNKNOWN };
+
+/* A number as a sum over unknown facts: constant + Σ factor × variable. */
+#define PQ_MAX_LINEAR 4
+struct pq_linear {
+	int64_t constant;
+	size_t n;
+	struct {
+		uint16_t var;
+		int64_t factor;
+	} terms[PQ_MAX_LINEAR];
+};
+
+struct pq_val {
+	uint64_t *sure, *poss;      /* sets; single-valued attributes use poss only */
+	int64_t number;
+	enum pq_number_state number_state;
+	bool may_none;              /* may have no value */
+	bool open;                  /* an unknown fact that nobody has assumed a value for */
+	bool path_complete;         /* nothing lies below the path */
+	bool path_unknown;          /* the code itself is unknown */
+	struct pq_text path;
+	const struct pq_linear *linear; /* unknown numbers; NULL = cannot be told (or open: itself) */
+	struct pq_mask deps;        /* the unknowns behind an uncertain value; not of open ones */
+};
+
+/* The request itself, a party, an owner, a hit, an intermediate country, or the decision. */
+struct pq_element {
+	enum pq_scope scope;
+	uint16_t index;             /* among its kind (owners: within the party) */
+	uint16_t party;             /* of an owner */
+	struct pq_given *given;     /* by slot */
+	struct pq_val *vals;        /* by slot */
+	uint64_t *words;            /* the sets of the vals */
+	uint8_t *tri;               /* conditions of the scope, by slot */
+	int16_t *var;               /* by slot: number of the unknown, -1 = none yet */
+	struct pq_element *owners;
+	size_t n_owners;
+};
+
+struct pq_var {
+	uint32_t attr;              /* the fact, or PQ_NO_INDEX for a table row */
+	uint32_t row;
+	struct pq_element *element;
+	bool assumed;
+	uint32_t symbol;            /* assumed: symbols; PQ_NO_INDEX = the empty set */
+	int64_t number;             /* assumed: numbers */
+	struct pq_text path;        /* assumed: paths */
+	bool present;               /* assumed: rows */
+	int64_t samples[PQ_MAX_SAMPLES]; /* numbers: where something changes */
+	size_t n_samples;
+};
+
+/* Where a condition is evaluated: the elements around it. */
+struct pq_where {
+	struct pq_element *at[PQ_SCOPE_COUNT];
+};
+
+struct pq_active {
+	uint32_t rule;
+	enum pq_tri tri;
+};
+
+struct pq_exception {
+	uint32_t symbol;
+	uint32_t rule;              /* a rule of it: the first that matches, else the first considered */
+	enum pq_tri match, barred, usable;
+	uint64_t *over_sure, *over_poss; /* reasons */
+	uint32_t barred_by;         /* rule, or PQ_NO_INDEX */
+};
+
+/* What combine.c makes of one evaluation. */
+struct pq_outcome_range {
+	enum pq_outcome best, worst;
+	const struct pq_p_jurisdiction *jurisdiction; /* NULL = not certain or none */
+	bool determined;
+	uint64_t *usable;           /* exceptions that are surely usable */
+};
+
+struct pq_eval {
+	const struct pq_image *image;
+	const struct pq_program *p;
+	const struct pq_request *request;
+	struct pq_arena *arena;
+	bool oom;
+
+	struct pq_element req, decision;
+	struct pq_element *parties, *hits, *intermediates;
+	size_t n_parties, n_hits, n_intermediates;
+	struct pq_given *const *lines; /* the givens of each line of the request, as bound */
+	size_t n_lines, line;
+
+	struct pq_var *vars;
+	size_t n_vars;
+	uint32_t *row_vars;         /* numbers of the vars that are rows */
+	size_t n_row_vars;
+
+	uint64_t *must, *may, *outer_must, *outer_may; /* scratch of match.c */
+	struct pq_active *active;   /* main rules that hold or may hold */
+	size_t n_active;
+	struct pq_active *post;     /* review, obligation and warning rules that surely hold */
+	size_t n_post;
+
+	enum pq_tri *counts;        /* by requirement */
+	struct pq_exception *exceptions; /* considered */
+	size_t n_exceptions;
+	int16_t *exception_at;      /* symbol → index in exceptions, -1 */
+	uint64_t *considered;       /* scratch: exceptions */
+};
+
+/* bind.c */
+
+struct pq_violations {
+	struct pq_arena *arena;
+	struct pq_violation *at;
+	size_t n, cap;
+	bool oom;
+};
+
+/** Bind a list of facts to the attributes of a scope. `where` names the element in violations ("parties[0]"). */
+void pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scope scope, const char *where,
+             struct pq_given *given, struct pq_arena *arena, struct pq_violations *violations);
+/** Tell the required facts of a scope that are silent. */
+void pq_bind_required(const struct pq_image *image, enum pq_scope scope, const char *where, const struct pq_given *given,
+                      struct pq_violations *violations);
+void pq_violate(struct pq_violations *violations, const char *where, struct pq_text name, const char *reason,
+                const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/** The symbol of that name or spelling, or PQ_NO_INDEX. */
+uint32_t pq_find_symbol(const struct pq_image *image, uint32_t domain, const char *text, size_t len);
+
+/* values.c */
+
+/** The value of an attribute where a condition stands. */
+static inline struct pq_val *
+pq_val_at(const struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[attr];
+
+	return &where->at[a->scope]->vals[a->slot];
+}
+
+/** Give the attribute its value for one element. */
+void pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr);
+/** The unknowns behind an uncertain value. */
+struct pq_mask pq_value_deps(struct pq_eval *ev, const struct pq_where *where, uint32_t attr);
+/** The number of the unknown for the fact of the element (making it), or -1 when there are too many. */
+int pq_var_of(struct pq_eval *ev, struct pq_element *element, uint32_t attr);
+int pq_row_var(struct pq_eval *ev, uint32_t row);
+/** Note where an unknown number would change something: `number` op 0 with number = linear form. */
+void pq_note_threshold(struct pq_eval *ev, const struct pq_linear *linear);
+void pq_note_boundaries(struct pq_eval *ev, const struct pq_where *where, uint32_t attr);
+const struct pq_linear *pq_linear_of(struct pq_eval *ev, const struct pq_where *where, uint32_t attr);
+
+static inline void
+pq_mask_join(struct pq_mask *to, const struct pq_mask *from)
+{
+	for (size_t i = 0; i < PQ_MAX_VARS / 64; i++)
+		to->w[i] |= from->w[i];
+	to->overflow |= from->overflow;
+}
+
+static inline void
+pq_mask_add(struct pq_mask *to, int var)
+{
+	if (var < 0)
+		to->overflow = true;
+	else
+		to->w[var / 64] |= UINT64_C(1) << (var % 64);
+}
+
+/* lookup.c */
+
+/* A value on its way: what one source (a silence line, a derive rule) would make the attribute. */
+struct pq_candidate {
+	uint64_t *sure, *poss;      /* as many words as the attribute's */
+	enum pq_number_state number_state;
+	int64_t number;
+	bool may_none;
+	const struct pq_linear *linear;
+	struct pq_mask deps;
+};
+
+void pq_lookup(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_contribution *c,
+               const struct pq_p_attr *target, struct pq_candidate *out);
+
+/* match.c */
+
+void pq_match_space(struct pq_eval *ev, uint32_t space);
+enum pq_tri pq_cond_truth(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_cond *cond);
+enum pq_tri pq_dnf_truth(const struct pq_eval *ev, const struct pq_where *where, uint32_t dnf);
+struct pq_mask pq_dnf_deps(struct pq_eval *ev, const struct pq_where *where, uint32_t dnf);
+/** The elements of a scope that a quantifier runs over at that place. */
+struct pq_element *pq_elements(const struct pq_eval *ev, const struct pq_where *where, enum pq_scope scope, size_t *ret_n);
+struct pq_where pq_where_request(struct pq_eval *ev);
+
+/* combine.c */
+
+/** Values, matches and the algebra, with what is assumed at the moment. */
+void pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret);
+/** The unknowns that an undetermined outcome hangs on. */
+struct pq_mask pq_outcome_deps(struct pq_eval *ev, const struct pq_outcome_range *range);
+/** Match review, obligation and warning rules after the outcome: fills ev->post. */
+void pq_evaluate_post(struct pq_eval *ev, enum pq_outcome outcome, const struct pq_outcome_range *range);
+
+/* search.c */
+
+struct pq_search_result {
+	enum pq_outcome outcome, best, worst;
+	bool exact;
+	uint64_t *usable;           /* exceptions usable in every completion */
+	struct pq_mask missing;     /* vars */
+};
+
+/** Split the unknowns until the outcome is known in every branch. */
+void pq_search(struct pq_eval *ev, struct pq_search_result *ret);
+
+#endif
