@@ -1,0 +1,372 @@
+/* The licence algebra under one assignment of the unknowns: docs/packs.md, "How a decision is made", 2 to 4. */
+#include "tests/oracle/internal.h"
+
+#include <string.h>
+
+/* ---- what the rules say statically ------------------------------------------------------------------------------- */
+
+const struct pq_jurisdiction *
+or_jurisdiction(const struct pq_model *model, uint32_t symbol)
+{
+	for (size_t i = 0; i < model->n_jurisdictions; i++) {
+		if (model->jurisdictions[i].symbol == symbol)
+			return &model->jurisdictions[i];
+	}
+	return NULL;
+}
+
+static bool
+has_index(const struct pq_indexes *set, uint32_t index)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->at[i] == index)
+			return true;
+	}
+	return false;
+}
+
+bool
+or_exclusion_covers(const struct pq_rule *exclusion, const struct pq_rule *requirement)
+{
+	if (exclusion->excludes_all || has_index(&exclusion->excludes_reasons, requirement->reason))
+		return true;
+	for (size_t i = 0; i < exclusion->excludes_rules.n; i++) {
+		const char *name = exclusion->excludes_rules.at[i];
+		size_t len = strlen(name);
+		bool prefix = len > 0 && name[len - 1] == '*';
+		if (prefix ? strncmp(name, requirement->id, len - 1) == 0 : strcmp(name, requirement->id) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+names_cover(const struct pq_strings *names, const char *exception)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		if (pq_exception_covers(names->at[i], exception))
+			return true;
+	}
+	return false;
+}
+
+bool
+or_bars(const struct pq_rule *restriction, const char *exception)
+{
+	switch (restriction->bars.mode) {
+	case PQ_BARS_NOTHING: return false;
+	case PQ_BARS_ALL: return true;
+	case PQ_BARS_ALL_BUT: return !names_cover(&restriction->bars.names, exception);
+	case PQ_BARS_LIST: return names_cover(&restriction->bars.names, exception);
+	}
+	return false;
+}
+
+bool
+or_allows(const struct pq_rule *requirement, const char *exception)
+{
+	return names_cover(&requirement->allows, exception);
+}
+
+/* ---- which exceptions are considered ----------------------------------------------------------------------------- */
+
+static bool
+is_claimed(const struct or_world *w, const char *exception)
+{
+	const struct pq_model *model = w->model;
+	const struct pq_value *given;
+
+	if (model->claim_fact == PQ_NO_INDEX)
+		return false;
+	given = or_given(w, model->claim_fact, OR_NOWHERE, -1);
+	if (given == NULL || (given->kind != PQ_VALUE_TEXTS && given->kind != PQ_VALUE_TEXT))
+		return false;
+	const struct pq_domain *domain = &model->domains[model->attrs[model->claim_fact].domain];
+	size_t n = given->kind == PQ_VALUE_TEXT ? 1 : given->n_texts;
+	for (size_t i = 0; i < n; i++) {
+		struct pq_text text = given->kind == PQ_VALUE_TEXT ? given->text : given->texts[i];
+		uint32_t symbol = pq_domain_find(domain, text.at, text.len);
+		if (symbol == PQ_NO_INDEX)
+			continue;
+		const char *claimed = domain->symbols[symbol];
+		if (pq_exception_covers(claimed, exception) || pq_exception_covers(exception, claimed))
+			return true;
+	}
+	return false;
+}
+
+/* Is the fact said anywhere, in any element? */
+static bool
+is_said(const struct or_world *w, uint32_t attr, enum pq_scope scope)
+{
+	if (scope == PQ_SCOPE_REQUEST || scope == PQ_SCOPE_DECISION)
+		return or_given(w, attr, OR_NOWHERE, -1) != NULL;
+	enum pq_scope outer = scope == PQ_SCOPE_OWNER ? PQ_SCOPE_PARTY : scope;
+	for (size_t i = 0; i < or_count_elements(w, outer, OR_NOWHERE); i++) {
+		struct or_at at = or_element(OR_NOWHERE, outer, i);
+		if (scope != PQ_SCOPE_OWNER && or_given(w, attr, at, -1) != NULL)
+			return true;
+		for (size_t j = 0; scope == PQ_SCOPE_OWNER && j < or_count_elements(w, scope, at); j++) {
+			if (or_given(w, attr, or_element(at, scope, j), -1) != NULL)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool
+or_considered(const struct or_world *w, const struct pq_rule *rule)
+{
+	if (rule->kind != PQ_KIND_EXCEPTION)
+		return false;
+	if (rule->considered_always)
+		return true;
+	if (is_claimed(w, w->model->domains[w->model->domain_exception].symbols[rule->exception]))
+		return true;
+	for (size_t i = 0; i < rule->claimed_by.n; i++) {
+		uint32_t attr = rule->claimed_by.at[i];
+		if (is_said(w, attr, w->model->attrs[attr].scope))
+			return true;
+	}
+	return false;
+}
+
+/* ---- rules -------------------------------------------------------------------------------------------------------- */
+
+static bool
+decides(enum pq_kind kind)
+{
+	return kind == PQ_KIND_REQUIREMENT || kind == PQ_KIND_EXCLUSION || kind == PQ_KIND_EXCEPTION ||
+	       kind == PQ_KIND_RESTRICTION || kind == PQ_KIND_PROHIBITION || kind == PQ_KIND_REFER;
+}
+
+static void
+evaluate_rules(struct or_world *w, struct or_node *node)
+{
+	const struct pq_model *model = w->model;
+
+	node->holds = or_alloc(w->scratch, model->n_rules, sizeof(*node->holds));
+	node->counts = or_alloc(w->scratch, model->n_rules, sizeof(*node->counts));
+	for (size_t r = 0; r < model->n_rules; r++) {
+		const struct pq_rule *rule = &model->rules[r];
+		if (decides(rule->kind) && (rule->kind != PQ_KIND_EXCEPTION || or_considered(w, rule)))
+			node->holds[r] = or_rule_holds(w, rule, OR_NOWHERE);
+	}
+	for (size_t r = 0; r < model->n_rules; r++) {
+		if (model->rules[r].kind != PQ_KIND_REQUIREMENT)
+			continue;
+		node->counts[r] = node->holds[r];
+		for (size_t x = 0; x < model->n_rules; x++) {
+			if (model->rules[x].kind != PQ_KIND_EXCLUSION || !or_exclusion_covers(&model->rules[x], &model->rules[r]))
+				continue;
+			struct or_verdict not_excluded = or_not(node->holds[x]);
+			or_and(&node->counts[r], &not_excluded);
+		}
+	}
+}
+
+/* ---- exceptions --------------------------------------------------------------------------------------------------- */
+
+static struct or_verdict
+overcomes(struct or_world *w, const struct or_node *node, uint32_t symbol, const struct pq_rule *requirement)
+{
+	const struct pq_model *model = w->model;
+	struct or_verdict any = or_known(false);
+
+	if (requirement->has_allows)
+		return or_known(or_allows(requirement, model->domains[model->domain_exception].symbols[symbol]));
+	for (size_t r = 0; r < model->n_rules; r++) {
+		const struct pq_rule *rule = &model->rules[r];
+		if (rule->kind == PQ_KIND_EXCEPTION && rule->exception == symbol &&
+		    (rule->overcomes_all || has_index(&rule->overcomes, requirement->reason)))
+			or_or(&any, &node->holds[r]);
+	}
+	return any;
+}
+
+static struct or_exception
+evaluate_exception(struct or_world *w, const struct or_node *node, uint32_t symbol)
+{
+	const struct pq_model *model = w->model;
+	const char *name = model->domains[model->domain_exception].symbols[symbol];
+	struct or_exception e = {.symbol = symbol, .match = or_known(false), .barred = or_known(false)};
+
+	for (size_t r = 0; r < model->n_rules; r++) {
+		const struct pq_rule *rule = &model->rules[r];
+		if (rule->kind == PQ_KIND_EXCEPTION && rule->exception == symbol)
+			or_or(&e.match, &node->holds[r]);
+		if (rule->kind == PQ_KIND_RESTRICTION && or_bars(rule, name))
+			or_or(&e.barred, &node->holds[r]);
+		if (rule->kind == PQ_KIND_REQUIREMENT && rule->has_allows && !or_allows(rule, name))
+			or_or(&e.barred, &node->counts[r]);
+	}
+	e.usable = or_not(e.barred);
+	or_and(&e.usable, &e.match);
+	for (size_t r = 0; r < model->n_rules; r++) {
+		if (model->rules[r].kind != PQ_KIND_REQUIREMENT)
+			continue;
+		struct or_verdict met = or_not(node->counts[r]);
+		struct or_verdict overcome = overcomes(w, node, symbol, &model->rules[r]);
+		or_or(&met, &overcome);
+		or_and(&e.usable, &met);
+	}
+	return e;
+}
+
+static void
+evaluate_exceptions(struct or_world *w, struct or_node *node)
+{
+	const struct pq_model *model = w->model;
+
+	node->exceptions = or_alloc(w->scratch, model->n_rules, sizeof(*node->exceptions));
+	for (size_t r = 0; r < model->n_rules; r++) {
+		if (!or_considered(w, &model->rules[r]))
+			continue;
+		bool seen = false;
+		for (size_t i = 0; i < node->n_exceptions; i++)
+			seen |= node->exceptions[i].symbol == model->rules[r].exception;
+		if (!seen)
+			node->exceptions[node->n_exceptions++] = evaluate_exception(w, node, model->rules[r].exception);
+	}
+}
+
+/* ---- the ends of the outcome -------------------------------------------------------------------------------------- */
+
+static enum pq_outcome
+severer(enum pq_outcome a, enum pq_outcome b)
+{
+	return a > b ? a : b;
+}
+
+/* What the rules give where the jurisdiction leaves it to them; `available` is that jurisdiction's word. */
+static void
+outcome_by_rules(const struct or_world *w, const struct or_node *node, enum pq_outcome available,
+                 enum pq_outcome *best, enum pq_outcome *worst)
+{
+	struct or_verdict prohibited = or_known(false), referred = or_known(false), required = or_known(false);
+	bool surely_usable = false, maybe_usable = false;
+
+	for (size_t r = 0; r < w->model->n_rules; r++) {
+		enum pq_kind kind = w->model->rules[r].kind;
+		if (kind == PQ_KIND_PROHIBITION)
+			or_or(&prohibited, &node->holds[r]);
+		else if (kind == PQ_KIND_REFER)
+			or_or(&referred, &node->holds[r]);
+		else if (kind == PQ_KIND_REQUIREMENT)
+			or_or(&required, &node->counts[r]);
+	}
+	for (size_t i = 0; i < node->n_exceptions; i++) {
+		surely_usable |= node->exceptions[i].usable.is == OR_TRUE;
+		maybe_usable |= node->exceptions[i].usable.is != OR_FALSE;
+	}
+	*best = required.is != OR_TRUE ? PQ_OUTCOME_NO_LICENSE_REQUIRED : maybe_usable ? available : PQ_OUTCOME_LICENSE_REQUIRED;
+	*worst = required.is == OR_FALSE ? PQ_OUTCOME_NO_LICENSE_REQUIRED : surely_usable ? available : PQ_OUTCOME_LICENSE_REQUIRED;
+	if (referred.is == OR_TRUE)
+		*best = severer(*best, PQ_OUTCOME_REFER);
+	if (referred.is != OR_FALSE)
+		*worst = severer(*worst, PQ_OUTCOME_REFER);
+	if (prohibited.is == OR_TRUE)
+		*best = PQ_OUTCOME_PROHIBITED;
+	if (prohibited.is != OR_FALSE)
+		*worst = PQ_OUTCOME_PROHIBITED;
+}
+
+static void
+widen(struct or_node *node, enum pq_outcome best, enum pq_outcome worst)
+{
+	if (node->best == PQ_OUTCOME_NONE || best < node->best)
+		node->best = best;
+	if (worst > node->worst)
+		node->worst = worst;
+}
+
+static enum pq_outcome
+only_outcome(const struct pq_jurisdiction *law)
+{
+	if (law == NULL)
+		return PQ_OUTCOME_REFER;
+	if (law->only != PQ_OUTCOME_NONE)
+		return law->only;
+	return law->fixed != PQ_OUTCOME_NONE ? law->fixed : PQ_OUTCOME_REFER;
+}
+
+/* One jurisdiction that the transaction may be under; NULL = none. */
+static void
+add_jurisdiction(struct or_world *w, struct or_node *node, const struct pq_jurisdiction *law)
+{
+	enum pq_outcome best, worst, available = PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE;
+
+	if (w->request->jurisdiction_only) {
+		widen(node, only_outcome(law), only_outcome(law));
+		return;
+	}
+	if (law != NULL && law->fixed != PQ_OUTCOME_NONE) {
+		widen(node, law->fixed, law->fixed);
+		return;
+	}
+	if (law != NULL && law->available != PQ_OUTCOME_NONE)
+		available = law->available;
+	outcome_by_rules(w, node, available, &best, &worst);
+	widen(node, best, worst);
+}
+
+static bool
+leaves_it_to_rules(const struct or_world *w, uint32_t law)
+{
+	const struct pq_jurisdiction *j = or_jurisdiction(w->model, law);
+
+	return !w->request->jurisdiction_only && (j == NULL || j->fixed == PQ_OUTCOME_NONE);
+}
+
+/* ---- what is still open ------------------------------------------------------------------------------------------- */
+
+static void
+collect_open(struct or_world *w, struct or_node *node)
+{
+	bool may_be_required = false, surely_usable = false;
+
+	for (size_t r = 0; r < w->model->n_rules; r++) {
+		enum pq_kind kind = w->model->rules[r].kind;
+		const struct or_verdict *of = kind == PQ_KIND_REQUIREMENT ? &node->counts[r] : &node->holds[r];
+		if (kind == PQ_KIND_PROHIBITION || kind == PQ_KIND_REFER || kind == PQ_KIND_REQUIREMENT)
+			or_deps_join(&node->split, &of->why);
+		may_be_required |= kind == PQ_KIND_REQUIREMENT && of->is != OR_FALSE;
+	}
+	node->open = node->split;
+	for (size_t i = 0; i < node->n_exceptions; i++)
+		surely_usable |= node->exceptions[i].usable.is == OR_TRUE;
+	for (size_t i = 0; i < node->n_exceptions && may_be_required; i++) {
+		or_deps_join(&node->open, &node->exceptions[i].usable.why);
+		if (!surely_usable)
+			or_deps_join(&node->split, &node->exceptions[i].usable.why);
+	}
+}
+
+void
+or_evaluate(struct or_world *w, struct or_node *ret)
+{
+	struct or_node node = {.jurisdiction = or_attr(w, PQ_ATTR_JURISDICTION, OR_NOWHERE), .fixed = true};
+	const struct or_value *j = node.jurisdiction;
+
+	for (uint32_t i = 0; i < j->may.n; i++)
+		node.fixed &= !or_set_has(j->may, i) || !leaves_it_to_rules(w, i);
+	if (j->may_none && !w->request->jurisdiction_only)
+		node.fixed = false;
+	if (!node.fixed) {
+		evaluate_rules(w, &node);
+		evaluate_exceptions(w, &node);
+	}
+	for (uint32_t i = 0; i < j->may.n; i++) {
+		if (or_set_has(j->may, i))
+			add_jurisdiction(w, &node, or_jurisdiction(w->model, i));
+	}
+	if (j->may_none)
+		add_jurisdiction(w, &node, NULL);
+	if (!node.fixed)
+		collect_open(w, &node);
+	if (!or_value_certain(j)) {
+		or_deps_join(&node.split, &j->why);
+		or_deps_join(&node.open, &j->why);
+	}
+	*ret = node;
+}

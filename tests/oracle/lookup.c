@@ -1,0 +1,280 @@
+/* Table look-ups, row by row. */
+#include "tests/oracle/internal.h"
+
+#include <string.h>
+
+/* What is unknown about a row itself: a "?" in a cell that matters or in its dates. */
+static struct or_verdict
+row_exists(struct or_world *w, uint32_t table, uint32_t row)
+{
+	uint32_t id = or_unknown_row(w, table, row);
+	struct or_deps why = {0};
+
+	if (w->unknowns[id].assigned)
+		return or_known(w->unknowns[id].present);
+	or_deps_add(&why, id);
+	return or_unknown(&why);
+}
+
+/* ---- the row's validity ------------------------------------------------------------------------------------------ */
+
+static struct or_verdict
+row_in_force(struct or_world *w, const struct pq_row *row, bool *doubtful)
+{
+	int32_t day = w->request->as_of;
+	struct or_verdict began = or_known(row->from_doubtful || day >= row->from);
+	struct or_verdict lasts = or_known(row->to_doubtful || day < row->to);
+	struct or_verdict saved = or_saved(w, row->ended_by);
+	struct or_verdict not_yet = or_not(or_saved(w, row->amendment));
+
+	if (row->from_doubtful && row->edition != PQ_DATE_MIN && day < row->edition)
+		*doubtful = true;
+	if (row->to_doubtful && day > row->edition && saved.is != OR_TRUE)
+		*doubtful = true;
+	or_and(&began, &not_yet);
+	or_or(&lasts, &saved);
+	or_and(&began, &lasts);
+	return began;
+}
+
+static struct or_verdict
+row_conditions(struct or_world *w, const struct pq_row *row)
+{
+	struct or_verdict all = or_known(true);
+
+	for (size_t i = 0; i < row->n_ifs; i++) {
+		struct or_verdict one = or_verdict_of(or_attr(w, row->ifs[i].attr, OR_NOWHERE));
+		if (row->ifs[i].negated)
+			one = or_not(one);
+		or_and(&all, &one);
+	}
+	return all;
+}
+
+/* ---- the row's cells --------------------------------------------------------------------------------------------- */
+
+static int
+parts(const char *path)
+{
+	int n = path[0] != '\0';
+
+	for (const char *c = path; *c != '\0'; c++)
+		n += *c == '.';
+	return n;
+}
+
+/* `rank`: parts of the longest listed path that covers the known one, or of the longest that lies below it. */
+static struct or_verdict
+path_meets(const struct or_value *v, const struct pq_paths *paths, int *rank)
+{
+	bool covers = false, below = false;
+	int cover_rank = 0, below_rank = 0;
+
+	if (paths->mode == PQ_PATHS_ALL)
+		return or_known(true);
+	for (size_t i = 0; i < paths->n && v->path != NULL; i++) {
+		enum pq_path_relation relation = pq_path_relate(paths->at[i], v->path);
+		int n = parts(paths->at[i]);
+		if (relation == PQ_PATH_COVERS) {
+			covers = true;
+			cover_rank = n > cover_rank ? n : cover_rank;
+		} else if (relation == PQ_PATH_BELOW && !v->exact) {
+			below = true;
+			below_rank = n > below_rank ? n : below_rank;
+		}
+	}
+	struct or_verdict meets = covers ? or_known(true) : below ? or_unknown(&v->why) : or_known(false);
+	if (paths->mode == PQ_PATHS_EXCEPT)
+		return or_not(meets);
+	*rank = covers ? cover_rank : below_rank;
+	return meets;
+}
+
+static struct or_verdict
+cell_meets(struct or_world *w, const struct pq_column *column, const struct pq_cell *cell, uint32_t attr,
+           struct or_at at, int *rank)
+{
+	if (column->type == PQ_TYPE_PATH)
+		return path_meets(or_attr(w, attr, at), &cell->paths, rank);
+	if (cell->any)
+		return or_known(true);
+	if (cell->value.none)
+		return or_known(false);
+	if (column->type == PQ_TYPE_NUMBER || column->type == PQ_TYPE_DATE)
+		return or_in_range(or_attr(w, attr, at), cell->value.number, cell->value.number);
+	return or_any_of(w, attr, &cell->value.symbols, at);
+}
+
+static bool
+cell_has(const struct pq_cell *cell, const struct pq_indexes *symbols)
+{
+	if (cell->any)
+		return true;
+	for (size_t i = 0; !cell->value.none && i < cell->value.symbols.n; i++) {
+		for (size_t j = 0; j < symbols->n; j++) {
+			if (cell->value.symbols.at[i] == symbols->at[j])
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+onlys_hold(const struct pq_lookup *lookup, const struct pq_row *row, bool *doubtful)
+{
+	for (size_t i = 0; i < lookup->n_onlys; i++) {
+		const struct pq_cell *cell = &row->cells[lookup->onlys[i].column];
+		if (cell->doubtful)
+			*doubtful = true;
+		else if (!cell_has(cell, &lookup->onlys[i].symbols))
+			return false;
+	}
+	return true;
+}
+
+struct or_verdict
+or_row_holds(struct or_world *w, const struct pq_lookup *lookup, uint32_t row_index, struct or_at at, int *ret_rank)
+{
+	const struct pq_table *table = &w->model->tables[lookup->table];
+	const struct pq_row *row = &table->rows[row_index];
+	struct or_verdict holds = or_known(true);
+	bool doubtful = false;
+
+	*ret_rank = 0;
+	if (!onlys_hold(lookup, row, &doubtful))
+		return or_known(false);
+	for (size_t i = 0; i < lookup->n_keys; i++) {
+		const struct pq_cell *cell = &row->cells[lookup->keys[i].column];
+		const struct pq_column *column = &table->columns[lookup->keys[i].column];
+		if (cell->doubtful) {
+			doubtful = true;
+			continue;
+		}
+		struct or_verdict one = cell_meets(w, column, cell, lookup->keys[i].attr, at, ret_rank);
+		or_and(&holds, &one);
+		if (holds.is == OR_FALSE)
+			return holds;
+	}
+	struct or_verdict valid = row_in_force(w, row, &doubtful);
+	or_and(&holds, &valid);
+	if (holds.is == OR_FALSE)
+		return holds;
+	struct or_verdict conditions = row_conditions(w, row);
+	or_and(&holds, &conditions);
+	doubtful |= lookup->take != PQ_NO_INDEX && row->cells[lookup->take].doubtful;
+	if (doubtful && holds.is != OR_FALSE) {
+		struct or_verdict exists = row_exists(w, lookup->table, row_index);
+		or_and(&holds, &exists);
+	}
+	return holds;
+}
+
+/* ---- what is taken from the rows --------------------------------------------------------------------------------- */
+
+static struct or_value
+cell_value(struct or_world *w, uint32_t attr, const struct pq_lookup *lookup, uint32_t row)
+{
+	const struct pq_cell *cell = &w->model->tables[lookup->table].rows[row].cells[lookup->take];
+
+	if (!cell->doubtful)
+		return or_value_literal(w, attr, &cell->value);
+	struct or_value v = or_value_anything(w, attr);
+	or_deps_add(&v.why, or_unknown_row(w, lookup->table, row));
+	return v;
+}
+
+static struct or_value
+any_row(struct or_world *w, const struct pq_lookup *lookup, struct or_at at)
+{
+	struct or_verdict any = or_known(false);
+	int rank;
+
+	for (uint32_t i = 0; i < w->model->tables[lookup->table].n_rows && any.is != OR_TRUE; i++) {
+		struct or_verdict one = or_row_holds(w, lookup, i, at, &rank);
+		or_or(&any, &one);
+	}
+	return or_value_of(w, &any);
+}
+
+static struct or_value
+all_rows(struct or_world *w, uint32_t attr, const struct pq_lookup *lookup, struct or_at at)
+{
+	struct or_value v = or_value_empty(w, attr);
+	int rank;
+
+	for (uint32_t i = 0; i < w->model->tables[lookup->table].n_rows; i++) {
+		struct or_verdict holds = or_row_holds(w, lookup, i, at, &rank);
+		if (holds.is == OR_FALSE)
+			continue;
+		struct or_value cell = cell_value(w, attr, lookup, i);
+		or_set_join(v.may, cell.may);
+		if (holds.is == OR_TRUE)
+			or_set_join(v.sure, cell.sure);
+		or_deps_join(&v.why, &holds.why);
+		or_deps_join(&v.why, &cell.why);
+	}
+	return v;
+}
+
+struct met_row {
+	struct or_verdict holds;
+	int rank;
+	uint32_t row;
+};
+
+/*
+ * One value: of the rows that surely hold, the one with the longest path counts (of equals the first); a row that may
+ * hold and has as long a path may come before it. Where no row surely holds there may be no value.
+ */
+static struct or_value
+best_row(struct or_world *w, uint32_t attr, const struct pq_lookup *lookup, struct or_at at)
+{
+	size_t n_rows = w->model->tables[lookup->table].n_rows;
+	struct or_value v = or_value_empty(w, attr);
+	const struct met_row *best = NULL;
+	struct met_row *met = NULL;
+	size_t n = 0, room = 0;
+	bool first = true;
+
+	for (uint32_t i = 0; i < n_rows; i++) {
+		struct met_row m = {.row = i};
+		m.holds = or_row_holds(w, lookup, i, at, &m.rank);
+		if (m.holds.is == OR_FALSE)
+			continue;
+		if (n == room) {
+			struct met_row *more = or_alloc(w->scratch, room = room * 2 + 8, sizeof(*more));
+			if (n > 0)
+				memcpy(more, met, n * sizeof(*met));
+			met = more;
+		}
+		met[n++] = m;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (met[i].holds.is == OR_TRUE && (best == NULL || met[i].rank > best->rank))
+			best = &met[i];
+	}
+	for (size_t i = 0; i < n; i++) {
+		bool counts = &met[i] == best || (met[i].holds.is == OR_UNKNOWN && (best == NULL || met[i].rank >= best->rank));
+		if (!counts)
+			continue;
+		struct or_value cell = cell_value(w, attr, lookup, met[i].row);
+		or_value_alternative(w, &v, &cell, first);
+		first = false;
+		or_deps_join(&v.why, &met[i].holds.why);
+		or_deps_join(&v.why, &cell.why);
+	}
+	v.may_none |= best == NULL;
+	return v;
+}
+
+struct or_value
+or_lookup(struct or_world *w, uint32_t attr, const struct pq_rule *rule, struct or_at at)
+{
+	const struct pq_lookup *lookup = &rule->lookup;
+
+	if (lookup->take == PQ_NO_INDEX)
+		return any_row(w, lookup, at);
+	if (or_form_of(w->model->attrs[attr].type) == OR_MANY)
+		return all_rows(w, attr, lookup, at);
+	return best_row(w, attr, lookup, at);
+}

@@ -1,0 +1,310 @@
+/*
+ * The search over completions of the unknown facts: split the first unknown that the outcome may depend on, and look
+ * again, until the outcome is settled everywhere.
+ */
+#include "tests/oracle/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Depth of the search: no more unknowns than this are assumed at once. */
+#define MAX_DEPTH 64
+/* Times that the search starts over because a branch brought more values to try. */
+#define MAX_ROUNDS 4
+
+struct leaf {
+	enum pq_outcome best, worst;
+	bool settled;          /* all completions of it give `best`, or all are REFER or worse */
+	struct or_set usable;
+	struct or_deps stuck;  /* rows behind a leaf that nothing settles */
+	size_t n;
+	uint32_t *ids;         /* what was assumed ... */
+	const char **keys;     /* ... to be what */
+};
+
+struct search {
+	struct or_world *w;
+	struct leaf *leaves;
+	size_t n_leaves;
+	bool exact;
+	enum pq_outcome best, worst; /* before anything is assumed */
+	uint32_t path[MAX_DEPTH];
+	size_t depth;
+};
+
+static struct pq_arena levels[MAX_DEPTH + 1];
+
+static struct pq_arena *
+level(size_t depth)
+{
+	if (levels[depth].limit == 0)
+		pq_arena_init(&levels[depth], (size_t)1 << 30);
+	pq_arena_reset(&levels[depth]);
+	return &levels[depth];
+}
+
+static bool
+is_settled(enum pq_outcome best, enum pq_outcome worst)
+{
+	return best == worst || best >= PQ_OUTCOME_REFER;
+}
+
+static void
+add_leaf(struct search *s, const struct or_node *node)
+{
+	struct or_world *w = s->w;
+	struct leaf *leaf = &s->leaves[s->n_leaves++];
+
+	*leaf = (struct leaf){.best = node->best, .worst = node->worst, .settled = is_settled(node->best, node->worst)};
+	size_t n = w->model->domain_exception == PQ_NO_INDEX ? 0 : w->model->domains[w->model->domain_exception].n_symbols;
+	leaf->usable = (struct or_set){or_alloc(w->keep, n / 64 + 1, sizeof(uint64_t)), n};
+	for (size_t i = 0; i < node->n_exceptions; i++) {
+		if (node->exceptions[i].usable.is == OR_TRUE)
+			or_set_add(leaf->usable, node->exceptions[i].symbol);
+	}
+	if (!leaf->settled)
+		leaf->stuck = node->split;
+	leaf->n = s->depth;
+	leaf->ids = or_alloc(w->keep, s->depth, sizeof(*leaf->ids));
+	leaf->keys = or_alloc(w->keep, s->depth, sizeof(*leaf->keys));
+	for (size_t i = 0; i < s->depth; i++) {
+		const char *key = w->unknowns[s->path[i]].key;
+		leaf->ids[i] = s->path[i];
+		leaf->keys[i] = pq_arena_strndup(w->keep, key, strlen(key));
+		if (leaf->keys[i] == NULL)
+			or_die("out of memory");
+	}
+}
+
+static uint32_t
+first_unknown(const struct or_world *w, const struct or_deps *deps)
+{
+	uint32_t first = PQ_NO_INDEX;
+
+	for (uint32_t i = 0; i < w->n_unknowns; i++) {
+		if (!or_deps_has(deps, i) || w->unknowns[i].assigned)
+			continue;
+		if (first == PQ_NO_INDEX || or_unknown_compare(&w->unknowns[i], &w->unknowns[first]) < 0)
+			first = i;
+	}
+	return first;
+}
+
+/* What the parent computed stays true where the unknown just assumed had no part in it. */
+static void
+inherit(struct or_world *w, const struct or_memo *parent, uint32_t id)
+{
+	for (size_t i = 0; i < w->n_slots; i++) {
+		if (parent->state[i] == 2 && !or_deps_has(&parent->values[i].why, id)) {
+			w->memo.state[i] = 2;
+			w->memo.values[i] = parent->values[i];
+		}
+	}
+}
+
+static void explore(struct search *s, const struct or_memo *parent);
+
+static void
+split(struct search *s, uint32_t id)
+{
+	struct or_world *w = s->w;
+	struct or_memo own = w->memo;
+	struct pq_arena *scratch = w->scratch;
+	struct or_candidate *candidates;
+	size_t n = or_candidates(w, id, &candidates);
+
+	s->path[s->depth++] = id;
+	for (size_t i = 0; i < n; i++) {
+		struct or_unknown *u = &w->unknowns[id];
+		u->assigned = true;
+		u->value = candidates[i].value;
+		u->present = candidates[i].present;
+		memcpy(u->key, candidates[i].key, sizeof(u->key));
+		explore(s, &own);
+		w->unknowns[id].assigned = false;
+	}
+	s->depth--;
+	w->memo = own;
+	w->scratch = scratch;
+}
+
+static void
+explore(struct search *s, const struct or_memo *parent)
+{
+	struct or_world *w = s->w;
+	struct or_node node;
+
+	if (s->n_leaves == OR_MAX_LEAVES) {
+		s->exact = false;
+		return;
+	}
+	or_world_forget(w, level(s->depth));
+	if (parent != NULL)
+		inherit(w, parent, s->path[s->depth - 1]);
+	or_evaluate(w, &node);
+	if (s->depth == 0) {
+		s->best = node.best;
+		s->worst = node.worst;
+	}
+	if (is_settled(node.best, node.worst)) {
+		add_leaf(s, &node);
+		return;
+	}
+	uint32_t id = first_unknown(w, &node.split);
+	if (id == PQ_NO_INDEX || s->depth == MAX_DEPTH) {
+		s->exact &= id == PQ_NO_INDEX;
+		add_leaf(s, &node);
+		return;
+	}
+	split(s, id);
+}
+
+/* ---- comparing leaves --------------------------------------------------------------------------------------------- */
+
+static const char *
+key_of(const struct leaf *leaf, uint32_t id)
+{
+	for (size_t i = 0; i < leaf->n; i++) {
+		if (leaf->ids[i] == id)
+			return leaf->keys[i];
+	}
+	return NULL;
+}
+
+/* The one unknown of which the two assume different things; PQ_NO_INDEX if they differ in none or in several. */
+static uint32_t
+only_conflict(const struct leaf *a, const struct leaf *b)
+{
+	uint32_t conflict = PQ_NO_INDEX;
+
+	for (size_t i = 0; i < a->n; i++) {
+		const char *key = key_of(b, a->ids[i]);
+		if (key == NULL || strcmp(key, a->keys[i]) == 0)
+			continue;
+		if (conflict != PQ_NO_INDEX)
+			return PQ_NO_INDEX;
+		conflict = a->ids[i];
+	}
+	return conflict;
+}
+
+static bool
+outcomes_differ(const struct leaf *a, const struct leaf *b)
+{
+	if (!a->settled || !b->settled)
+		return a->best != b->best || a->worst != b->worst;
+	return a->best != b->best && (a->best < PQ_OUTCOME_REFER || b->best < PQ_OUTCOME_REFER);
+}
+
+static bool
+usables_differ(const struct leaf *a, const struct leaf *b)
+{
+	for (uint32_t i = 0; i < a->usable.n; i++) {
+		if (or_set_has(a->usable, i) != or_set_has(b->usable, i))
+			return true;
+	}
+	return false;
+}
+
+static void
+find_missing(const struct search *s, bool (*differ)(const struct leaf *, const struct leaf *), bool *missing)
+{
+	for (size_t i = 0; i < s->n_leaves; i++) {
+		for (size_t j = i + 1; j < s->n_leaves; j++) {
+			if (!differ(&s->leaves[i], &s->leaves[j]))
+				continue;
+			uint32_t id = only_conflict(&s->leaves[i], &s->leaves[j]);
+			if (id != PQ_NO_INDEX)
+				missing[id] = true;
+		}
+		for (uint32_t id = 0; id < s->w->n_unknowns; id++)
+			missing[id] |= or_deps_has(&s->leaves[i].stuck, id);
+	}
+}
+
+/* ---- the outcome of all leaves ------------------------------------------------------------------------------------ */
+
+static bool
+is_available(enum pq_outcome outcome)
+{
+	return outcome == PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE || outcome == PQ_OUTCOME_EXEMPTION_AVAILABLE;
+}
+
+static void
+conclude(struct search *s, struct or_found *ret)
+{
+	const struct leaf *first = &s->leaves[0];
+	bool settled = s->exact, equal = true, severe = true;
+
+	*ret = (struct or_found){.best = first->best, .worst = first->worst, .exact = s->exact, .usable = first->usable};
+	ret->missing = or_alloc(s->w->keep, s->w->n_unknowns + 1, sizeof(*ret->missing));
+	for (size_t i = 0; i < s->n_leaves; i++) {
+		const struct leaf *leaf = &s->leaves[i];
+		ret->best = leaf->best < ret->best ? leaf->best : ret->best;
+		ret->worst = leaf->worst > ret->worst ? leaf->worst : ret->worst;
+		settled &= leaf->settled;
+		equal &= leaf->best == first->best;
+		severe &= leaf->best >= PQ_OUTCOME_REFER;
+		for (size_t word = 0; word < leaf->usable.n / 64 + 1; word++)
+			ret->usable.bits[word] &= leaf->usable.bits[word];
+	}
+	if (!s->exact) {
+		ret->best = s->best;
+		ret->worst = s->worst;
+	}
+	if (s->exact && severe) {
+		ret->outcome = ret->best;
+		return;
+	}
+	bool unusable = equal && is_available(first->best) && or_set_count(ret->usable) == 0;
+	if (settled && equal && !unusable) {
+		ret->outcome = first->best;
+		return;
+	}
+	ret->outcome = PQ_OUTCOME_NEEDS_INFORMATION;
+}
+
+static void
+name_missing(struct search *s, struct or_found *found)
+{
+	bool by_outcome = found->best != found->worst || !found->exact;
+
+	find_missing(s, by_outcome ? outcomes_differ : usables_differ, found->missing);
+	for (uint32_t id = 0; id < s->w->n_unknowns; id++)
+		found->by_row |= found->missing[id] && s->w->unknowns[id].is_row;
+	if (found->by_row)
+		found->outcome = PQ_OUTCOME_REFER;
+}
+
+static size_t
+count_levels(const struct or_world *w)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->n_unknowns; i++)
+		n += w->unknowns[i].n_levels + w->unknowns[i].n_paths;
+	return n;
+}
+
+void
+or_search(struct or_world *w, struct or_found *ret)
+{
+	struct search s = {.w = w, .exact = true};
+	size_t before;
+	int rounds = 0;
+
+	s.leaves = or_alloc(w->keep, OR_MAX_LEAVES, sizeof(*s.leaves));
+	do {
+		before = count_levels(w);
+		s.n_leaves = 0;
+		s.exact = true;
+		explore(&s, NULL);
+	} while (count_levels(w) != before && ++rounds < MAX_ROUNDS);
+	struct or_set first = s.leaves[0].usable;
+	s.leaves[0].usable = (struct or_set){or_alloc(w->keep, first.n / 64 + 1, sizeof(uint64_t)), first.n};
+	or_set_join(s.leaves[0].usable, first);
+	conclude(&s, ret);
+	s.leaves[0].usable = first;
+	if (ret->outcome == PQ_OUTCOME_NEEDS_INFORMATION)
+		name_missing(&s, ret);
+}
