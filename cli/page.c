@@ -37,7 +37,7 @@ pq_page_wrap(FILE *out, const char *head, int indent, const char *text)
 	bool fresh = true; /* nothing on this line but head or indent */
 
 	pq_cli_put(out, head);
-	if (at >= indent) {
+	if (at > 0 && at >= indent) {
 		fputc('\n', out);
 		at = 0;
 	}
@@ -216,7 +216,7 @@ print_requirements(const struct pq_decision *decision, FILE *out)
 {
 	if (decision->n_requirements == 0)
 		return;
-	heading(out, "Why a licence is required");
+	heading(out, "Licence requirements");
 	for (size_t i = 0; i < decision->n_requirements; i++) {
 		const struct pq_requirement *requirement = &decision->requirements[i];
 		const char *title = requirement->rule != NULL ? requirement->rule->title : "";
