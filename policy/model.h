@@ -326,7 +326,6 @@ struct pq_rule {
 	const char *label;         /* requirement, obligation, restriction: as shown; "" = made from the rest */
 	bool has_allows;           /* only these exceptions can overcome it, whatever they say that they overcome; */
 	struct pq_strings allows;  /* it bars all others as a restriction would */
-	const char *allows_label;  /* how what it bars is shown; "" = "all but ...", or "all" */
 	const char *allows_label;  /* how that bar is shown; "" = "all but ..." */
 	enum pq_policy policy;     /* requirement (optional), review */
 
