@@ -1,0 +1,31 @@
+/**
+ * Random requests in the words of a model: every fact silent, said to be unknown, or valued, numbers and dates near
+ * what the packs' rules and tables compare them with.
+ */
+#ifndef PQ_TESTS_RANDOM_REQUEST_H
+#define PQ_TESTS_RANDOM_REQUEST_H
+
+#include "policy/arena.h"
+#include "policy/facts.h"
+#include "policy/model.h"
+
+/** How requests are made. */
+struct pq_random_request_form {
+	const struct pq_model *model;
+	const int64_t *numbers; /* that numbers and dates are near to */
+	size_t n_numbers;
+	const int64_t *dates;
+	size_t n_dates;
+};
+
+/** Collect the numbers and dates of the model's conditions, tables and rules. Lives in `arena`. */
+void pq_random_request_form(const struct pq_model *model, struct pq_arena *arena, struct pq_random_request_form *ret);
+
+/** Equal seeds give equal requests. The request lives in `arena` and points into the model. */
+void pq_random_request(const struct pq_random_request_form *form, uint64_t seed, struct pq_arena *arena,
+                       struct pq_request *ret);
+
+/** The request as a text for people, in `arena`. */
+const char *pq_request_text(const struct pq_request *request, struct pq_arena *arena);
+
+#endif
