@@ -232,10 +232,15 @@ path_value(struct or_world *w, uint32_t attr, struct or_at at)
 
 	if (given != NULL && given->kind == PQ_VALUE_TEXT) {
 		v.path = or_split_code(w->scratch, w->model, code, given->text).path;
-	} else if (!or_value_may_exist(or_attr(w, code, at))) {
-		v.path = NULL;
-		return v;
+	} else {
+		const struct or_value *of = or_attr(w, code, at);
+		if (!or_value_may_exist(of))
+			v.path = NULL;
+		if (of->may_none)
+			v.why = of->why; /* there may be no path at all */
 	}
+	if (v.path == NULL)
+		return v;
 	uint32_t id = or_unknown_fact(w, attr, at, -1);
 	if (w->unknowns[id].assigned)
 		return w->unknowns[id].value;

@@ -28,6 +28,7 @@ struct search {
 	size_t n_leaves;
 	bool exact;
 	enum pq_outcome best, worst; /* before anything is assumed */
+	struct or_deps split;
 	uint32_t path[MAX_DEPTH];
 	size_t depth;
 };
@@ -145,6 +146,7 @@ explore(struct search *s, const struct or_memo *parent)
 	if (s->depth == 0) {
 		s->best = node.best;
 		s->worst = node.worst;
+		s->split = node.split;
 	}
 	if (is_settled(node.best, node.worst)) {
 		add_leaf(s, &node);
@@ -270,6 +272,12 @@ name_missing(struct search *s, struct or_found *found)
 	bool by_outcome = found->best != found->worst || !found->exact;
 
 	find_missing(s, by_outcome ? outcomes_differ : usables_differ, found->missing);
+	bool any = false;
+	for (uint32_t id = 0; id < s->w->n_unknowns; id++)
+		any |= found->missing[id];
+	/* The search ended before it met a difference: all that it would have split. */
+	for (uint32_t id = 0; id < s->w->n_unknowns && !any && !found->exact; id++)
+		found->missing[id] = or_deps_has(&s->split, id);
 	for (uint32_t id = 0; id < s->w->n_unknowns; id++)
 		found->by_row |= found->missing[id] && s->w->unknowns[id].is_row;
 	if (found->by_row)
