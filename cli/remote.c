@@ -29,6 +29,7 @@ struct pq_remote {
 
 /* One call, from its start to its end. */
 struct call {
+	grpc_call *handle; /* metadata that was received belongs to it */
 	grpc_byte_buffer *request, *reply;
 	grpc_metadata_array initial, trailing;
 	grpc_status_code status;
@@ -82,8 +83,8 @@ run(struct pq_remote *remote, int timeout_ms, struct call *call)
 {
 	gpr_timespec timeout = gpr_time_from_millis(timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS, GPR_TIMESPAN);
 	gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), timeout);
-	grpc_call *handle = grpc_channel_create_call(remote->channel, NULL, GRPC_PROPAGATE_DEFAULTS, remote->queue,
-	                                             grpc_slice_from_static_string(METHOD), NULL, deadline, NULL);
+	call->handle = grpc_channel_create_call(remote->channel, NULL, GRPC_PROPAGATE_DEFAULTS, remote->queue,
+	                                        grpc_slice_from_static_string(METHOD), NULL, deadline, NULL);
 	grpc_op ops[6] = {
 		{.op = GRPC_OP_SEND_INITIAL_METADATA},
 		{.op = GRPC_OP_SEND_MESSAGE},
@@ -99,10 +100,10 @@ run(struct pq_remote *remote, int timeout_ms, struct call *call)
 	ops[5].data.recv_status_on_client.status = &call->status;
 	ops[5].data.recv_status_on_client.status_details = &call->message;
 
-	grpc_call_error error = grpc_call_start_batch(handle, ops, 6, call, NULL);
+	grpc_call_error error = grpc_call_start_batch(call->handle, ops, 6, call, NULL);
 	if (error == GRPC_CALL_OK)
 		grpc_completion_queue_next(remote->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
-	return grpc_call_unref(handle), error;
+	return error;
 }
 
 static enum pq_status
@@ -254,6 +255,7 @@ pq_remote_ask(struct pq_remote *remote, const struct pq_request *request, int ti
 	grpc_metadata_array_destroy(&call.initial);
 	grpc_metadata_array_destroy(&call.trailing);
 	grpc_slice_unref(call.message);
+	grpc_call_unref(call.handle);
 	if (ret_reply != NULL)
 		*ret_reply = reply;
 	return status;

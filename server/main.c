@@ -1,0 +1,119 @@
+#include "server/server.h"
+
+#include "server/log.h"
+
+#include <errno.h>
+#include <grpc/support/log.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Exit codes; the help text explains them. */
+enum { EXIT_ENDED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STORE = 3, EXIT_LISTEN = 4, EXIT_SECOND_SIGNAL = 5 };
+
+/* For the handler of the second signal alone; set before that handler is installed. */
+static const struct pq_server *running;
+
+static void
+on_second_signal(int number)
+{
+	(void)number;
+	pq_server_unlink(running);
+	_exit(EXIT_SECOND_SIGNAL);
+}
+
+static void
+log_grpc(gpr_log_func_args *args)
+{
+	if (args->severity >= GPR_LOG_SEVERITY_ERROR)
+		PQ_LOG(PQ_LOG_WARN, "grpc", PQ_LOG_TEXT("message", args->message));
+}
+
+static int
+complain(const char *event, const struct pq_err *err, int code)
+{
+	char text[PQ_ERR_WHERE_MAX + PQ_ERR_MSG_MAX];
+
+	pq_err_format(err, text, sizeof(text));
+	PQ_LOG(PQ_LOG_ERROR, event, PQ_LOG_TEXT("error", text));
+	return code;
+}
+
+/* A failure here is no reason to end: the server listens. */
+static void
+tell_ready(const struct pq_server *server, int fd)
+{
+	for (size_t i = 0; i < server->n_addresses; i++)
+		PQ_LOG(PQ_LOG_INFO, "listening", PQ_LOG_TEXT("address", server->addresses[i].target));
+	if (fd < 0)
+		return;
+	for (size_t i = 0; i < server->n_addresses; i++) {
+		if (dprintf(fd, "%s\n", server->addresses[i].target) < 0) {
+			PQ_LOG(PQ_LOG_WARN, "ready_fd", PQ_LOG_TEXT("error", strerror(errno)));
+			break;
+		}
+	}
+	close(fd);
+}
+
+static int
+serve(const struct pq_options *options, const sigset_t *ending)
+{
+	struct pq_revision *revision;
+	struct pq_server *server;
+	struct pq_err err = {0};
+	int number;
+
+	if (pq_revision_open(options->store, &revision, &err) != PQ_OK)
+		return complain("store_failed", &err, EXIT_STORE);
+	PQ_LOG(PQ_LOG_INFO, "revision", PQ_LOG_TEXT("store", options->store),
+	       PQ_LOG_TEXT("digest", pq_revision_digest(revision)), PQ_LOG_NUMBER("bytes", pq_revision_size(revision)));
+	enum pq_status status = pq_server_start(options, revision, &server, &err);
+	if (status != PQ_OK)
+		return complain("start_failed", &err, status == PQ_EIO ? EXIT_LISTEN : EXIT_FAILED);
+	tell_ready(server, options->ready_fd);
+	PQ_LOG(PQ_LOG_INFO, "ready", PQ_LOG_NUMBER("workers", server->n_workers));
+
+	while (sigwait(ending, &number) != 0)
+		;
+	PQ_LOG(PQ_LOG_INFO, "ending", PQ_LOG_NUMBER("signal", number));
+	running = server;
+	struct sigaction action = {.sa_handler = on_second_signal};
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	pthread_sigmask(SIG_UNBLOCK, ending, NULL);
+	int64_t took = pq_server_end(server);
+	PQ_LOG(PQ_LOG_INFO, "ended", PQ_LOG_NUMBER("milliseconds", took));
+	return EXIT_ENDED;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct pq_options options;
+	struct pq_err err = {0};
+	sigset_t ending;
+
+	if (pq_options_parse(argc, argv, getenv, &options, &err) != PQ_OK) {
+		char text[PQ_ERR_WHERE_MAX + PQ_ERR_MSG_MAX];
+		pq_err_format(&err, text, sizeof(text));
+		fprintf(stderr, "pratiqued: %s\n", text);
+		return EXIT_USAGE;
+	}
+	if (options.help || options.version) {
+		fputs(options.help ? pq_options_help : "pratiqued " PQ_VERSION "\n", stdout);
+		return fflush(stdout) == 0 ? EXIT_ENDED : EXIT_FAILED;
+	}
+	pq_log_set_level(options.log_level);
+	gpr_set_log_function(log_grpc);
+
+	/* Before the first thread, which inherits it: signals are for the main thread, and a broken pipe is no reason to die. */
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &ending, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return serve(&options, &ending);
+}

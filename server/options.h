@@ -1,0 +1,40 @@
+/**
+ * What the server is told: flags, and the environment for what no flag says.
+ */
+#ifndef PQ_SERVER_OPTIONS_H
+#define PQ_SERVER_OPTIONS_H
+
+#include "policy/status.h"
+#include "server/address.h"
+#include "server/limits.h"
+#include "server/log.h"
+
+#include <stddef.h>
+
+struct pq_options {
+	const char *store;                      /* path of the sealed store */
+	struct pq_address listen[PQ_SERVER_LISTEN_MAX];
+	size_t n_listen;                        /* at least one */
+	unsigned workers;                       /* threads that answer */
+	size_t max_message_bytes;               /* of a request */
+	unsigned max_concurrent_streams;        /* of a connection */
+	unsigned grace_s;                       /* for calls in flight at the end */
+	bool insecure_public;                   /* addresses that other machines reach are allowed */
+	int ready_fd;                           /* to tell addresses on, once listening; -1 = none */
+	enum pq_log_level log_level;
+	bool help, version;                     /* nothing else is looked at then */
+};
+
+/**
+ * Read the arguments (argv[0] is skipped) and the environment through `env` (getenv, or a test's own).
+ *
+ * Ownership: *ret_options points into argv and the environment.
+ * Fails:     PQ_EINVAL; err.where names the flag or the variable.
+ */
+PQ_MUST_USE enum pq_status pq_options_parse(int argc, char *const *argv, char *(*env)(const char *),
+                                            struct pq_options *ret_options, struct pq_err *err);
+
+/** The help text. */
+extern const char pq_options_help[];
+
+#endif

@@ -1,0 +1,62 @@
+/**
+ * A revision that is open for answering, and the place where the current one is published.
+ *
+ * Invariant: a request is answered by one revision from its first byte to its last. Each worker holds a reference of its
+ * own and adopts what was published between two requests; the store is unmapped when the last holder lets go.
+ *
+ * Threads: a revision does not change. hold and release may be called by any thread; the publisher's functions too.
+ *          A worker's own `struct pq_revision_view` belongs to its thread.
+ */
+#ifndef PQ_SERVER_REVISION_H
+#define PQ_SERVER_REVISION_H
+
+#include "policy/image.h"
+#include "policy/status.h"
+#include "storage/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct pq_revision;
+
+/**
+ * Open the sealed store at `path`.
+ * Ownership: *ret_revision has one holder, the caller. Fails: as pq_store_open() and pq_image_open().
+ */
+PQ_MUST_USE enum pq_status pq_revision_open(const char *path, struct pq_revision **ret_revision, struct pq_err *err);
+
+struct pq_revision *pq_revision_hold(struct pq_revision *revision);
+/** NULL is allowed. */
+void pq_revision_release(struct pq_revision *revision);
+
+const struct pq_image *pq_revision_image(const struct pq_revision *revision);
+/** 64 hexadecimal digits; lives as long as the revision. */
+const char *pq_revision_digest(const struct pq_revision *revision);
+uint64_t pq_revision_size(const struct pq_revision *revision);
+
+/** Where the current revision is published. */
+struct pq_revision_publisher {
+	pthread_mutex_t lock;
+	struct pq_revision *current;      /* under the lock: to load a pointer and then count it would be a race */
+	_Atomic(uint64_t) generation;     /* grows with each publication, so that workers need no lock to see none */
+};
+
+/** A worker's own reference. Start with zeroes. */
+struct pq_revision_view {
+	struct pq_revision *revision;
+	uint64_t generation;
+};
+
+void pq_revision_publisher_init(struct pq_revision_publisher *publisher);
+/** Lets go of the current one. No worker may adopt any more. */
+void pq_revision_publisher_release(struct pq_revision_publisher *publisher);
+
+/** Publish: takes over the caller's reference; what was current is let go. */
+void pq_revision_publish(struct pq_revision_publisher *publisher, struct pq_revision *revision);
+
+/** The revision for the next request; owned by the view. Cheap while nothing new was published. */
+const struct pq_revision *pq_revision_adopt(struct pq_revision_publisher *publisher, struct pq_revision_view *view);
+
+void pq_revision_view_release(struct pq_revision_view *view);
+
+#endif

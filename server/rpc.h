@@ -1,0 +1,60 @@
+/**
+ * The methods that the server answers: one table, from which they are registered, dispatched, bounded and counted.
+ */
+#ifndef PQ_SERVER_RPC_H
+#define PQ_SERVER_RPC_H
+
+#include "server/reply.h"
+
+#include <stdint.h>
+
+struct pq_worker;
+
+/** A message as it came, in one piece. Lives until the handler returns. */
+struct pq_bytes {
+	const uint8_t *data;
+	size_t len;
+};
+
+enum pq_rpc_shape {
+	PQ_RPC_UNARY, /* a message, an answer */
+	PQ_RPC_WATCH, /* a message, then an answer now and with each change of the server's state */
+	PQ_RPC_DIALOG, /* answers as messages come, until the client is done */
+};
+
+/**
+ * A handler. It runs on a worker's thread, may use worker->arena as scratch (it is reset afterwards), must not block, and
+ * always fills *ret.
+ *
+ * `state` is a number that belongs to the stream (0 at first): what a watch remembers of its question. NULL for unary
+ * methods. `in` is NULL when a watch is asked to answer again because the server's state changed.
+ */
+typedef void (*pq_rpc_handler)(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
+
+struct pq_rpc {
+	const char *path;         /* "/package.Service/Method" */
+	enum pq_rpc_shape shape;
+	pq_rpc_handler handler;
+	size_t message_bytes;     /* of a request; 0 = the server's bound (--max-message-bytes) */
+	unsigned posted;          /* calls that a worker has posted (unary) */
+	const char *metric;       /* name in counts and logs */
+};
+
+enum pq_rpc_index {
+	PQ_RPC_DECIDE,
+	PQ_RPC_HEALTH_CHECK,
+	PQ_RPC_HEALTH_WATCH,
+	PQ_RPC_REFLECTION_V1,
+	PQ_RPC_REFLECTION_V1ALPHA,
+	PQ_RPC_COUNT
+};
+
+extern const struct pq_rpc pq_rpcs[PQ_RPC_COUNT];
+
+/* The handlers, each in a file of its own. */
+void pq_handle_decide(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
+void pq_handle_health_check(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
+void pq_handle_health_watch(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
+void pq_handle_reflection(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * Unary calls: posted, taken, answered and posted again. One batch carries initial metadata, message, status and the
+ * close, for each batch costs as much as the whole rest of a call.
+ */
+#include "server/server.h"
+
+#include "server/log.h"
+
+#include <grpc/grpc.h>
+#include <stdlib.h>
+
+#define DETAILS_KEY "grpc-status-details-bin"
+/* Calls of methods that do not exist which a worker has posted. Without them such calls would hang. */
+#define CATCH_ALL_POSTED 4
+
+struct pq_unary {
+	struct pq_tag tag;
+	struct pq_worker *worker;
+	enum pq_rpc_index index;        /* PQ_RPC_COUNT: of no method */
+	grpc_call *call;
+	gpr_timespec deadline;
+	grpc_metadata_array metadata;   /* its elements belong to the call */
+	grpc_call_details asked;        /* only without a method */
+	grpc_byte_buffer *in, *out;
+	grpc_metadata trailer;          /* until the batch is done */
+	grpc_slice message;
+	int cancelled;
+};
+
+static void on_request(struct pq_tag *tag, bool ok);
+static void on_sent(struct pq_tag *tag, bool ok);
+
+static void
+post(struct pq_unary *unary)
+{
+	struct pq_worker *worker = unary->worker;
+	struct pq_server *server = worker->server;
+	grpc_call_error error;
+
+	if (atomic_load_explicit(&server->ending, memory_order_acquire))
+		return;
+	unary->tag.on = on_request;
+	unary->call = NULL;
+	unary->in = NULL;
+	unary->metadata.count = 0;
+	if (unary->index == PQ_RPC_COUNT) {
+		grpc_call_details_init(&unary->asked);
+		error = grpc_server_request_call(server->grpc, &unary->call, &unary->asked, &unary->metadata, worker->queue,
+		                                 worker->queue, unary);
+	} else {
+		error = grpc_server_request_registered_call(server->grpc, server->methods[unary->index], &unary->call,
+		                                            &unary->deadline, &unary->metadata, &unary->in, worker->queue,
+		                                            worker->queue, unary);
+	}
+	if (error != GRPC_CALL_OK)
+		PQ_LOG(PQ_LOG_ERROR, "post_failed", PQ_LOG_NUMBER("error", error));
+}
+
+/* Send what the reply says; `reply` and its slices go over to the call. */
+static void
+send(struct pq_unary *unary, struct pq_reply *reply)
+{
+	grpc_op ops[4] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}};
+	size_t n = 1;
+
+	unary->out = NULL;
+	unary->message = grpc_empty_slice();
+	unary->trailer = (grpc_metadata){.key = grpc_slice_from_static_string(DETAILS_KEY), .value = reply->details};
+	if (reply->code == GRPC_STATUS_OK) {
+		unary->out = grpc_raw_byte_buffer_create(&reply->payload, 1);
+		ops[n].op = GRPC_OP_SEND_MESSAGE;
+		ops[n++].data.send_message.send_message = unary->out;
+	} else {
+		unary->message = grpc_slice_from_copied_string(reply->message);
+	}
+	grpc_slice_unref(reply->payload);
+	ops[n].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+	ops[n].data.send_status_from_server.status = reply->code;
+	ops[n].data.send_status_from_server.status_details = reply->code != GRPC_STATUS_OK ? &unary->message : NULL;
+	ops[n].data.send_status_from_server.trailing_metadata = &unary->trailer;
+	ops[n++].data.send_status_from_server.trailing_metadata_count = !GRPC_SLICE_IS_EMPTY(reply->details);
+	ops[n].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+	ops[n++].data.recv_close_on_server.cancelled = &unary->cancelled;
+
+	unary->tag.on = on_sent;
+	grpc_call_error error = grpc_call_start_batch(unary->call, ops, n, unary, NULL);
+	if (error != GRPC_CALL_OK) {
+		PQ_LOG(PQ_LOG_ERROR, "batch_failed", PQ_LOG_NUMBER("error", error));
+		on_sent(&unary->tag, false);
+	}
+}
+
+static void
+refuse_unknown(struct pq_unary *unary)
+{
+	struct pq_reply reply = {.code = GRPC_STATUS_UNIMPLEMENTED, .message = "there is no such method"};
+
+	reply.details = grpc_empty_slice();
+	reply.payload = grpc_empty_slice();
+	unary->worker->unimplemented++;
+	send(unary, &reply);
+}
+
+static void
+on_request(struct pq_tag *tag, bool ok)
+{
+	struct pq_unary *unary = (struct pq_unary *)tag;
+	struct pq_reply reply;
+
+	if (!ok) {
+		/* The server ends; what was posted comes back. */
+		if (unary->index == PQ_RPC_COUNT)
+			grpc_call_details_destroy(&unary->asked);
+		pq_worker_see_end(unary->worker);
+		return;
+	}
+	if (unary->index == PQ_RPC_COUNT) {
+		refuse_unknown(unary);
+		return;
+	}
+	pq_worker_handle(unary->worker, unary->index, unary->in, unary->deadline, NULL, &reply);
+	if (unary->in != NULL)
+		grpc_byte_buffer_destroy(unary->in);
+	unary->in = NULL;
+	send(unary, &reply);
+}
+
+static void
+on_sent(struct pq_tag *tag, bool ok)
+{
+	struct pq_unary *unary = (struct pq_unary *)tag;
+
+	(void)ok; /* the client went away: nobody is left to tell */
+	if (unary->out != NULL)
+		grpc_byte_buffer_destroy(unary->out);
+	grpc_slice_unref(unary->trailer.value);
+	grpc_slice_unref(unary->message);
+	grpc_call_unref(unary->call);
+	if (unary->index == PQ_RPC_COUNT)
+		grpc_call_details_destroy(&unary->asked);
+	post(unary);
+}
+
+bool
+pq_unary_init_all(struct pq_worker *worker)
+{
+	size_t n = CATCH_ALL_POSTED;
+
+	for (size_t i = 0; i < PQ_RPC_COUNT; i++)
+		n += pq_rpcs[i].posted;
+	worker->unaries = calloc(n, sizeof(*worker->unaries));
+	if (worker->unaries == NULL)
+		return false;
+	for (size_t i = 0; i <= PQ_RPC_COUNT; i++) {
+		unsigned posted = i < PQ_RPC_COUNT ? pq_rpcs[i].posted : CATCH_ALL_POSTED;
+		for (unsigned j = 0; j < posted; j++) {
+			struct pq_unary *unary = &worker->unaries[worker->n_unaries++];
+			unary->worker = worker;
+			unary->index = (enum pq_rpc_index)i;
+			grpc_metadata_array_init(&unary->metadata);
+		}
+	}
+	return true;
+}
+
+void
+pq_unary_post_all(struct pq_worker *worker)
+{
+	for (size_t i = 0; i < worker->n_unaries; i++)
+		post(&worker->unaries[i]);
+}
+
+void
+pq_unary_release_all(struct pq_worker *worker)
+{
+	for (size_t i = 0; i < worker->n_unaries; i++)
+		grpc_metadata_array_destroy(&worker->unaries[i].metadata);
+	free(worker->unaries);
+}

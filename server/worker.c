@@ -1,0 +1,158 @@
+#include "server/worker.h"
+
+#include "server/log.h"
+#include "server/server.h"
+
+#include <grpc/byte_buffer_reader.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+pq_worker_see_end(struct pq_worker *worker)
+{
+	if (worker->ending)
+		return;
+	worker->ending = true;
+	pq_stream_change_all(worker);
+}
+
+bool
+pq_worker_init(struct pq_worker *worker, struct pq_server *server)
+{
+	*worker = (struct pq_worker){.server = server};
+	pq_arena_init(&worker->arena, PQ_SERVER_ARENA_BYTES);
+	if (!pq_unary_init_all(worker))
+		return false;
+	worker->queue = grpc_completion_queue_create_for_next(NULL);
+	return true;
+}
+
+static void *
+run(void *context)
+{
+	struct pq_worker *worker = context;
+
+	pq_unary_post_all(worker);
+	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
+		if (pq_rpcs[i].shape != PQ_RPC_UNARY)
+			pq_stream_post(worker, (enum pq_rpc_index)i);
+	}
+	for (;;) {
+		grpc_event event = grpc_completion_queue_next(worker->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+		if (event.type == GRPC_QUEUE_SHUTDOWN)
+			break;
+		struct pq_tag *tag = event.tag;
+		tag->on(tag, event.success != 0);
+	}
+	pq_revision_view_release(&worker->view);
+	return NULL;
+}
+
+bool
+pq_worker_start(struct pq_worker *worker)
+{
+	return pthread_create(&worker->thread, NULL, run, worker) == 0;
+}
+
+void
+pq_worker_join(struct pq_worker *worker)
+{
+	grpc_completion_queue_shutdown(worker->queue);
+	pthread_join(worker->thread, NULL);
+}
+
+void
+pq_worker_release(struct pq_worker *worker)
+{
+	grpc_completion_queue_destroy(worker->queue);
+	pq_unary_release_all(worker);
+	pq_stream_release_all(worker);
+	pq_arena_release(&worker->arena);
+}
+
+/* ---- handling one message --------------------------------------------------------------------------------------- */
+
+/*
+ * The bytes of a message in one piece. A small one is a single slice and stays where it is; *ret_copy holds what had to
+ * be put together. False: it is compressed, which this server does not take (a small message may unpack to gigabytes).
+ */
+static bool
+contiguous(grpc_byte_buffer *in, struct pq_bytes *ret, grpc_slice *ret_copy)
+{
+	*ret_copy = grpc_empty_slice();
+	*ret = (struct pq_bytes){(const uint8_t *)"", 0};
+	if (in == NULL)
+		return true;
+	if (in->type != GRPC_BB_RAW || in->data.raw.compression != GRPC_COMPRESS_NONE)
+		return false;
+	if (in->data.raw.slice_buffer.count == 1) {
+		grpc_slice *slice = &in->data.raw.slice_buffer.slices[0];
+		*ret = (struct pq_bytes){GRPC_SLICE_START_PTR(*slice), GRPC_SLICE_LENGTH(*slice)};
+	} else if (in->data.raw.slice_buffer.count > 1) {
+		grpc_byte_buffer_reader reader;
+		if (!grpc_byte_buffer_reader_init(&reader, in))
+			return false;
+		*ret_copy = grpc_byte_buffer_reader_readall(&reader);
+		grpc_byte_buffer_reader_destroy(&reader);
+		*ret = (struct pq_bytes){GRPC_SLICE_START_PTR(*ret_copy), GRPC_SLICE_LENGTH(*ret_copy)};
+	}
+	return true;
+}
+
+static void
+dispatch(struct pq_worker *worker, const struct pq_rpc *rpc, grpc_byte_buffer *in, gpr_timespec deadline, int *state,
+         struct pq_reply *ret, size_t *ret_bytes)
+{
+	size_t limit = rpc->message_bytes != 0 ? rpc->message_bytes : worker->server->options->max_message_bytes;
+	struct pq_bytes bytes;
+	grpc_slice copy;
+
+	deadline = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
+	if (!contiguous(in, &bytes, &copy))
+		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_UNIMPLEMENTED, PQ_REASON_INVALID_REQUEST, NULL, 0,
+		                "compressed messages are not taken");
+	else if (bytes.len > limit)
+		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0,
+		                "the message has %zu bytes; %zu are allowed", bytes.len, limit);
+	else if (gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), deadline) >= 0)
+		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_DEADLINE_EXCEEDED, PQ_REASON_DEADLINE_EXCEEDED, NULL, 0,
+		                "the deadline passed before the request was looked at");
+	else
+		rpc->handler(worker, in != NULL || rpc->shape == PQ_RPC_UNARY ? &bytes : NULL, state, ret);
+	*ret_bytes = bytes.len;
+	grpc_slice_unref(copy);
+}
+
+static void
+log_call(const struct pq_rpc *rpc, const struct pq_reply *reply, size_t bytes, gpr_timespec began)
+{
+	bool fault = reply->code == GRPC_STATUS_INTERNAL || reply->code == GRPC_STATUS_DATA_LOSS;
+	enum pq_log_level level = fault ? PQ_LOG_ERROR : PQ_LOG_DEBUG;
+
+	if (!pq_log_enabled(level))
+		return;
+	gpr_timespec took = gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), began);
+	/* The message may quote the request, so it is shown only where the server is at fault. */
+	PQ_LOG(level, "call", PQ_LOG_TEXT("method", rpc->metric), PQ_LOG_TEXT("code", pq_code_name(reply->code)),
+	       PQ_LOG_NUMBER("request_bytes", bytes), PQ_LOG_NUMBER("reply_bytes", GRPC_SLICE_LENGTH(reply->payload)),
+	       PQ_LOG_NUMBER("microseconds", took.tv_sec * 1000000 + took.tv_nsec / 1000),
+	       PQ_LOG_TEXT("error", fault ? reply->message : ""));
+}
+
+void
+pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_buffer *in, gpr_timespec deadline,
+                 int *state, struct pq_reply *ret)
+{
+	const struct pq_rpc *rpc = &pq_rpcs[index];
+	gpr_timespec began = pq_log_enabled(PQ_LOG_ERROR) ? gpr_now(GPR_CLOCK_MONOTONIC) : gpr_time_0(GPR_CLOCK_MONOTONIC);
+	size_t bytes;
+
+	dispatch(worker, rpc, in, deadline, state, ret, &bytes);
+	worker->counts[index].calls++;
+	worker->counts[index].refused += ret->code != GRPC_STATUS_OK;
+	log_call(rpc, ret, bytes, began);
+	if (worker->arena.used > PQ_SERVER_ARENA_KEEP)
+		pq_arena_release(&worker->arena);
+	else
+		pq_arena_reset(&worker->arena);
+}

@@ -1,0 +1,78 @@
+/**
+ * A worker: a thread with a completion queue, that takes calls, has them handled, and sends the answers.
+ *
+ * Everything of a worker but `server` belongs to its own thread, so nothing of it is locked. A tag on the
+ * queue is a `struct pq_tag`, which says itself what to do.
+ */
+#ifndef PQ_SERVER_WORKER_H
+#define PQ_SERVER_WORKER_H
+
+#include "server/revision.h"
+#include "server/rpc.h"
+
+#include <pthread.h>
+
+struct pq_server;
+struct pq_stream;
+struct pq_unary;
+
+struct pq_tag {
+	void (*on)(struct pq_tag *tag, bool ok);
+};
+
+struct pq_rpc_counts {
+	uint64_t calls, refused;
+};
+
+struct pq_worker {
+	struct pq_server *server;
+	grpc_completion_queue *queue;
+	pthread_t thread;
+	struct pq_arena arena;        /* scratch of the handler that runs */
+	struct pq_revision_view view;
+	struct pq_unary *unaries;     /* of all methods, and of those that do not exist */
+	size_t n_unaries;
+	struct pq_stream *streams;    /* open or posted; a list */
+	size_t n_streams;
+	bool ending;                  /* this worker has been told that the server ends */
+	struct pq_rpc_counts counts[PQ_RPC_COUNT];
+	uint64_t unimplemented;
+};
+
+/** Prepare a worker and its queue, before the server starts. False: no memory, nothing to release. */
+bool pq_worker_init(struct pq_worker *worker, struct pq_server *server);
+
+/** Start the thread, which posts its calls. The server must have started. False: no thread. */
+bool pq_worker_start(struct pq_worker *worker);
+
+/** After the server is down: end the thread. Returns when it has ended. */
+void pq_worker_join(struct pq_worker *worker);
+
+/** After pq_worker_join(), or without a start. */
+void pq_worker_release(struct pq_worker *worker);
+
+/* ---- for the files of this layer ------------------------------------------------------------------------------- */
+
+/** Have a message handled; arena, bounds, deadline, counts and log included. */
+void pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_buffer *in, gpr_timespec deadline,
+                      int *state, struct pq_reply *ret);
+
+/**
+ * The worker sees that the server ends: posted calls come back undone, at once and in each worker. It tells its streams,
+ * the first time.
+ */
+void pq_worker_see_end(struct pq_worker *worker);
+
+/** Post the first calls; later ones post themselves again. */
+void pq_unary_post_all(struct pq_worker *worker);
+bool pq_unary_init_all(struct pq_worker *worker);
+void pq_unary_release_all(struct pq_worker *worker);
+
+/** Post a call of a stream method. */
+void pq_stream_post(struct pq_worker *worker, enum pq_rpc_index index);
+/** Tell all open streams that the server's state changed. */
+void pq_stream_change_all(struct pq_worker *worker);
+/** Free what was only posted. */
+void pq_stream_release_all(struct pq_worker *worker);
+
+#endif
