@@ -326,7 +326,7 @@ const char *const *pq_ld_rule_keys(struct pq_loader *ld, enum pq_kind kind);
 void pq_ld_rule_kind(struct pq_loader *ld, const struct pq_node *node, struct pq_rule *rule);
 void pq_ld_rule_derive(struct pq_loader *ld, const struct pq_node *node, struct pq_rule *rule);
 
-/* ---- pack_check.c, pack_cycle.c ---------------------------------------------------------------------------------- */
+/* ---- pack_check.c, pack_overlap.c, pack_cycle.c ------------------------------------------------------------------- */
 
 void pq_ld_check(struct pq_loader *ld);
 void pq_ld_check_overlaps(struct pq_loader *ld);
