@@ -161,7 +161,7 @@ put_facts(struct maker *m)
 	if (chance(m, 50))
 		put(m, ", marks: { prefixes: [\"X-\"], sets: item.foreign }");
 	if (chance(m, 50))
-		put(m, ", silence: %s", chance(m, 30) ? "none" : "\"E1\"");
+		put(m, ", silence: none");
 	put(m, " }\n");
 	put_fact(m, "item.foreign", 'b', NULL, NULL, 'r', 12, 30);
 	put(m, "  - { name: claimed, type: symbols, domain: exception, silence: [] }\n");
@@ -192,7 +192,7 @@ put_attributes(struct maker *m)
 	put(m, "  - { name: status, type: symbol, domain: status }\n");
 	put(m, "  - { name: sum, type: number }\n");
 	put(m, "  - { name: over, type: bool, title: over the limit }\n");
-	put(m, "  - { name: risky, type: number }\n");
+	put(m, "  - { name: n_risky, type: number }\n");
 	put(m, "  - { name: home, type: bool }\n");
 	put(m, "  - { name: day, type: date }\n");
 	put(m, "  - { name: mark, type: bool }\n");

@@ -128,7 +128,7 @@ derive_numbers(struct maker *m)
 		    chance(m, 60) ? "limit" : chance(m, 50) ? pick(m, numbers) : pick(m, amounts));
 		end_rule(m, 30, 60);
 	}
-	derive(m, "risky");
+	derive(m, "n_risky");
 	put(m, ", count: { party: ");
 	put_condition(m, 'p', 31, 0);
 	put(m, " }");
@@ -247,7 +247,7 @@ exception_rule(struct maker *m)
 	if (chance(m, 70))
 		put(m, ", considered: always");
 	else
-		put(m, ", claimed_by: [%s]", chance(m, 50) ? "flag_b" : "flag_a, party.flag");
+		put(m, ", claimed_by: [%s]", chance(m, 50) ? "flag_b" : "flag_a, lists");
 	end_rule(m, AFTER_DECISION, 20);
 }
 

@@ -134,7 +134,7 @@ static const struct word words[] = {
 	{"status", 's', statuses, 'r', 28},
 	{"sum", 'n', amounts, 'r', 29},
 	{"over", 'b', NULL, 'r', 30},
-	{"risky", 'n', amounts, 'r', 31},
+	{"n_risky", 'n', amounts, 'r', 31},
 	{"home", 'b', NULL, 'r', 32},
 	{"day", 'd', days, 'r', 33},
 	{"mark", 'b', NULL, 'r', 34},
@@ -211,6 +211,8 @@ put_attribute(struct maker *m, char scope, int level, uint64_t *used, const char
 		size_t i = below(m, COUNT(words));
 		if (!is_seen(&words[i], scope, level) || (*used >> i & 1))
 			continue;
+		if (m->symbols_only && (words[i].type == 'n' || words[i].type == 'd'))
+			continue;
 		/* Within an element, most conditions are on the element. */
 		if (scope != 'r' && words[i].scope == 'r' && chance(m, 70))
 			continue;
@@ -285,7 +287,9 @@ put_condition(struct maker *m, char scope, int level, int depth)
 	}
 	if (depth > 0 && chance(m, 10)) {
 		put(m, "%snot: ", any ? ", " : "");
+		m->symbols_only = true;
 		put_condition(m, scope, level, 0);
+		m->symbols_only = false;
 	}
 	put(m, " }");
 }

@@ -14,6 +14,7 @@ struct maker {
 	char *text;
 	size_t len, room;
 	int n_rules;
+	bool symbols_only; /* no comparisons: under `not` */
 };
 
 void put(struct maker *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
