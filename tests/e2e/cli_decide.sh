@@ -84,7 +84,6 @@ day='"as_of": "2026-06-01", "transaction_type": "export"'
 refused "as_of" '{"transaction_type": "export"}'
 refused "as_of" '{"as_of": "2026-02-30", "transaction_type": "export"}'
 refused "transaction_type" '{"as_of": "2026-06-01"}'
-refused "transaction_type" '{"as_of": "2026-06-01", "transaction_type": null}'
 refused "destination" "{$day, \"destination\": \"XX\"}"
 refused "destination" "{$day, \"destination\": 7}"
 refused "item.eccn" "{$day, \"item\": {\"eccn\": \"9Z999\"}}"

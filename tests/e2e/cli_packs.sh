@@ -77,7 +77,7 @@ fresh
 sed -i 's/\[watched, denied\]/[watched, hated]/' "$pack/rules/law.yaml"
 exits 1 "$PRATIQUE" check "$pack"
 says hated
-says "rules/law.yaml:18:"
+says "rules/law.yaml:17:"
 
 fresh
 sed -i 's/id: toy.small.military/id: toy.small/' "$pack/rules/law.yaml"

@@ -69,7 +69,7 @@ toy_pack() {
 		  transaction_type: { symbols: [export] }
 		  role: { symbols: [end_user, buyer] }
 		  country: { symbols_of: [{ table: countries, column: code }] }
-		  list: { symbols_of: [{ table: countries, column: list }] }
+		  list: { symbols: [friend, watched, denied] }
 		  item: { symbols: [machine, bread] }
 		facts:
 		  - { name: transaction_type, type: symbol, domain: transaction_type, required: true, title: what is done }
