@@ -1,0 +1,402 @@
+/* Table joins: which rows meet the request on the day, surely or possibly, and what they give. */
+#include "policy/eval.h"
+
+#include <string.h>
+
+struct join {
+	struct pq_eval *ev;
+	const struct pq_where *where;
+	const struct pq_p_contribution *c;
+	const struct pq_p_attr *target;
+	struct pq_candidate *out;
+	bool by_path;
+	int best_sure;          /* rank of the most exact row that surely meets; -1 = none yet */
+};
+
+struct row_truth {
+	enum pq_tri tri;
+	int rank;
+	struct pq_mask deps;
+};
+
+static void
+doubt(struct join *j, const struct pq_p_row *row, struct row_truth *t)
+{
+	uint32_t index = (uint32_t)(row - j->ev->p->rows);
+	int var = pq_row_var(j->ev, index);
+
+	if (var >= 0 && j->ev->vars[var].assumed) {
+		if (!j->ev->vars[var].present)
+			t->tri = PQ_F;
+		return;
+	}
+	t->tri = pq_and(t->tri, PQ_U);
+	pq_mask_add(&t->deps, var);
+}
+
+static int
+parts(const char *path, size_t len)
+{
+	int n = len > 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += path[i] == '.';
+	return n;
+}
+
+enum relation { APART, COVERS, BELOW };
+
+static enum relation
+relate(const char *listed, const struct pq_val *path)
+{
+	size_t len = strlen(listed);
+	size_t common = len < path->path.len ? len : path->path.len;
+
+	if (path->path_unknown)
+		return len == 0 ? COVERS : BELOW;
+	if (memcmp(listed, path->path.at, common) != 0)
+		return APART;
+	if (len == 0 || len == path->path.len || (len < path->path.len && path->path.at[len] == '.'))
+		return COVERS;
+	if (!path->path_complete && len > path->path.len && (path->path.len == 0 || listed[path->path.len] == '.'))
+		return BELOW;
+	return APART;
+}
+
+static void
+path_key(struct join *j, const struct pq_p_cell *cell, uint32_t attr, struct row_truth *t)
+{
+	const struct pq_val *val = pq_val_at(j->ev, j->where, attr);
+	bool covered = false, below = false;
+	int rank = 0, rank_below = 0;
+
+	if (cell->paths_mode == PQ_PATHS_ALL)
+		return;
+	for (uint32_t i = 0; i < cell->items.n; i++) {
+		const char *listed = pq_string(j->ev->image, j->ev->p->lists[cell->items.first + i]);
+		enum relation relation = relate(listed, val);
+		int n = parts(listed, strlen(listed));
+		if (relation == COVERS && n > rank)
+			rank = n;
+		if (relation == BELOW && n > rank_below)
+			rank_below = n;
+		covered |= relation == COVERS;
+		below |= relation == BELOW;
+	}
+	enum pq_tri tri = covered ? PQ_T : below ? PQ_U : PQ_F;
+	if (cell->paths_mode == PQ_PATHS_EXCEPT)
+		tri = pq_not(tri);
+	else
+		t->rank = covered ? rank : rank_below;
+	if (tri == PQ_U) {
+		struct pq_mask deps = pq_value_deps(j->ev, j->where, attr);
+		pq_mask_join(&t->deps, &deps);
+	}
+	t->tri = pq_and(t->tri, tri);
+}
+
+static void
+symbol_key(struct join *j, const struct pq_p_cell *cell, uint32_t attr, struct row_truth *t)
+{
+	const struct pq_p_attr *a = &j->ev->p->attrs[attr];
+	const struct pq_val *val = pq_val_at(j->ev, j->where, attr);
+	const uint32_t *symbols = j->ev->p->lists + cell->items.first;
+	size_t sure = 0, poss = 0, all = 0;
+
+	for (uint32_t i = 0; i < cell->items.n; i++) {
+		uint64_t bit = UINT64_C(1) << (symbols[i] % 64);
+		poss += (val->poss[symbols[i] / 64] & bit) != 0;
+		sure += (val->sure[symbols[i] / 64] & bit) != 0;
+	}
+	if (poss == 0) {
+		t->tri = PQ_F;
+		return;
+	}
+	for (uint32_t i = 0; i < a->words && a->single; i++)
+		all += (size_t)__builtin_popcountll(val->poss[i]);
+	if (a->single ? poss == all && !val->may_none : sure > 0)
+		return;
+	struct pq_mask deps = pq_value_deps(j->ev, j->where, attr);
+	pq_mask_join(&t->deps, &deps);
+	t->tri = pq_and(t->tri, PQ_U);
+}
+
+static void
+number_key(struct join *j, const struct pq_p_cell *cell, uint32_t attr, struct row_truth *t)
+{
+	const struct pq_val *val = pq_val_at(j->ev, j->where, attr);
+
+	if (val->number_state == PQ_NUMBER_NONE ||
+	    (val->number_state == PQ_NUMBER_KNOWN && val->number != cell->number)) {
+		t->tri = PQ_F;
+	} else if (val->number_state == PQ_NUMBER_UNKNOWN || val->may_none) {
+		struct pq_mask deps = pq_value_deps(j->ev, j->where, attr);
+		pq_mask_join(&t->deps, &deps);
+		t->tri = pq_and(t->tri, PQ_U);
+	}
+}
+
+static void
+match_key(struct join *j, const struct pq_p_row *row, const struct pq_p_key *key, struct row_truth *t)
+{
+	const struct pq_p_cell *cell = &j->ev->p->cells[row->cells + key->column];
+	const struct pq_p_attr *a = &j->ev->p->attrs[key->attr];
+
+	if (cell->flags & PQ_CELL_DOUBTFUL)
+		doubt(j, row, t);
+	else if (cell->flags & PQ_CELL_ANY)
+		return;
+	else if (a->type == PQ_TYPE_PATH)
+		path_key(j, cell, key->attr, t);
+	else if (cell->flags & PQ_CELL_NONE)
+		t->tri = PQ_F;
+	else if (a->type == PQ_TYPE_NUMBER || a->type == PQ_TYPE_DATE)
+		number_key(j, cell, key->attr, t);
+	else
+		symbol_key(j, cell, key->attr, t);
+}
+
+static void
+match_only(struct join *j, const struct pq_p_row *row, const struct pq_p_only *only, struct row_truth *t)
+{
+	const struct pq_p_cell *cell = &j->ev->p->cells[row->cells + only->column];
+
+	if (cell->flags & PQ_CELL_DOUBTFUL) {
+		doubt(j, row, t);
+		return;
+	}
+	for (uint32_t i = 0; i < only->symbols.n; i++) {
+		for (uint32_t k = 0; k < cell->items.n; k++) {
+			if (j->ev->p->lists[only->symbols.first + i] == j->ev->p->lists[cell->items.first + k])
+				return;
+		}
+	}
+	t->tri = PQ_F;
+}
+
+static enum pq_tri
+bool_attr(struct join *j, uint32_t attr, struct row_truth *t)
+{
+	const struct pq_val *val = pq_val_at(j->ev, j->where, attr);
+	bool yes = val->poss[0] >> PQ_BOOL_TRUE & 1, no = val->poss[0] >> PQ_BOOL_FALSE & 1;
+
+	if (!yes || !no)
+		return yes ? PQ_T : PQ_F;
+	struct pq_mask deps = pq_value_deps(j->ev, j->where, attr);
+	pq_mask_join(&t->deps, &deps);
+	return PQ_U;
+}
+
+/* from <= as_of, not saved from what brought it, and as_of < to or saved from what ended it. */
+static void
+match_force(struct join *j, const struct pq_p_row *row, struct row_truth *t)
+{
+	int32_t as_of = j->ev->request->as_of;
+	enum pq_tri before_end;
+
+	if (row->from_doubtful) {
+		if (row->edition == PQ_DATE_MIN || as_of < row->edition)
+			doubt(j, row, t);
+	} else if (as_of < row->from) {
+		t->tri = PQ_F;
+		return;
+	}
+	if (row->saved_by != PQ_NO_INDEX)
+		t->tri = pq_and(t->tri, pq_not(bool_attr(j, row->saved_by, t)));
+	if (row->to_doubtful) {
+		if (row->edition == PQ_DATE_MIN || as_of > row->edition)
+			doubt(j, row, t);
+		return;
+	}
+	before_end = as_of < row->to ? PQ_T : PQ_F;
+	if (before_end == PQ_F && row->saved_end != PQ_NO_INDEX)
+		before_end = bool_attr(j, row->saved_end, t);
+	t->tri = pq_and(t->tri, before_end);
+}
+
+static void
+match_row(struct join *j, const struct pq_p_row *row, struct row_truth *t)
+{
+	const struct pq_program *p = j->ev->p;
+
+	for (uint32_t i = 0; i < j->c->keys.n && t->tri != PQ_F; i++)
+		match_key(j, row, &p->keys[j->c->keys.first + i], t);
+	for (uint32_t i = 0; i < j->c->onlys.n && t->tri != PQ_F; i++)
+		match_only(j, row, &p->onlys[j->c->onlys.first + i], t);
+	for (uint32_t i = 0; i < row->ifs.n && t->tri != PQ_F; i++) {
+		uint32_t code = p->lists[row->ifs.first + i];
+		enum pq_tri tri = bool_attr(j, code / 2, t);
+		t->tri = pq_and(t->tri, code % 2 ? pq_not(tri) : tri);
+	}
+	if (t->tri != PQ_F)
+		match_force(j, row, t);
+}
+
+static void
+take_symbols(struct join *j, const struct pq_p_cell *cell, bool sure)
+{
+	for (uint32_t i = 0; i < cell->items.n; i++) {
+		uint32_t symbol = j->ev->p->lists[cell->items.first + i];
+		uint64_t bit = UINT64_C(1) << (symbol % 64);
+		j->out->poss[symbol / 64] |= bit;
+		if (sure)
+			j->out->sure[symbol / 64] |= bit;
+	}
+}
+
+static void
+take_number(struct pq_candidate *out, int64_t number)
+{
+	if (out->number_state == PQ_NUMBER_NONE) {
+		out->number_state = PQ_NUMBER_KNOWN;
+		out->number = number;
+	} else if (out->number_state == PQ_NUMBER_KNOWN && out->number != number) {
+		out->number_state = PQ_NUMBER_UNKNOWN;
+	}
+}
+
+static void
+take_everything(struct join *j)
+{
+	const struct pq_p_attr *a = j->target;
+
+	if (a->type == PQ_TYPE_NUMBER || a->type == PQ_TYPE_DATE) {
+		j->out->number_state = PQ_NUMBER_UNKNOWN;
+		return;
+	}
+	uint32_t n = j->ev->p->domains[a->domain].symbols.n;
+	for (uint32_t s = 0; s < n; s++)
+		j->out->poss[s / 64] |= UINT64_C(1) << (s % 64);
+}
+
+static void
+take_cell(struct join *j, const struct pq_p_row *row, enum pq_tri tri)
+{
+	const struct pq_p_attr *a = j->target;
+
+	if (j->c->take == PQ_NO_INDEX) {
+		j->out->poss[0] |= UINT64_C(1) << PQ_BOOL_TRUE;
+		return;
+	}
+	const struct pq_p_cell *cell = &j->ev->p->cells[row->cells + j->c->take];
+	if (cell->flags & PQ_CELL_DOUBTFUL)
+		take_everything(j);
+	else if (cell->flags & PQ_CELL_NONE)
+		j->out->may_none = true;
+	else if (a->type == PQ_TYPE_NUMBER || a->type == PQ_TYPE_DATE)
+		take_number(j->out, cell->number);
+	else
+		take_symbols(j, cell, tri == PQ_T);
+}
+
+/* The cell that is taken says "?": what the row gives is not known, whatever is assumed about the row. */
+static void
+doubt_take(struct join *j, const struct pq_p_row *row, struct row_truth *t)
+{
+	if (t->tri == PQ_F || j->c->take == PQ_NO_INDEX ||
+	    !(j->ev->p->cells[row->cells + j->c->take].flags & PQ_CELL_DOUBTFUL))
+		return;
+	doubt(j, row, t);
+	if (t->tri == PQ_T) { /* assumed present */
+		t->tri = PQ_U;
+		t->deps.overflow = true;
+	}
+}
+
+static void
+visit(struct join *j, uint32_t index, int pass)
+{
+	const struct pq_p_row *row = &j->ev->p->rows[index];
+	struct row_truth t = {.tri = PQ_T};
+
+	match_row(j, row, &t);
+	doubt_take(j, row, &t);
+	if (t.tri == PQ_F)
+		return;
+	bool one_value = j->target->type != PQ_TYPE_SYMBOLS && j->target->type != PQ_TYPE_BOOL;
+	if (!one_value) {
+		if (pass == 0)
+			return;
+		if (j->target->type == PQ_TYPE_BOOL && j->c->take == PQ_NO_INDEX && t.tri == PQ_T)
+			j->best_sure = 0;
+		take_cell(j, row, t.tri);
+		if (t.tri == PQ_U)
+			pq_mask_join(&j->out->deps, &t.deps);
+		return;
+	}
+	/* One value: of the sure rows the most exact, the first of them; possible rows that are as exact or more. */
+	if (pass == 0) {
+		if (t.tri == PQ_T && t.rank > j->best_sure)
+			j->best_sure = t.rank;
+		return;
+	}
+	if (t.tri == PQ_T) {
+		if (t.rank != j->best_sure)
+			return;
+		take_cell(j, row, t.tri);
+		j->best_sure += 1000; /* taken: possible rows are held against the rank without it */
+		return;
+	}
+	if (t.rank >= j->best_sure % 1000 || j->best_sure < 0) {
+		take_cell(j, row, t.tri);
+		pq_mask_join(&j->out->deps, &t.deps);
+	}
+}
+
+static void
+visit_all(struct join *j, int pass)
+{
+	const struct pq_program *p = j->ev->p;
+	const struct pq_p_table *table = &p->tables[j->c->table];
+
+	for (uint32_t i = 0; i < j->c->keys.n; i++) {
+		const struct pq_p_key *key = &p->keys[j->c->keys.first + i];
+		const struct pq_p_column *column = &p->columns[table->columns.first + key->column];
+		const struct pq_p_attr *a = &p->attrs[key->attr];
+		if (column->index == PQ_NO_INDEX || a->words == 0 || a->type == PQ_TYPE_PATH)
+			continue;
+		const struct pq_val *val = pq_val_at(j->ev, j->where, key->attr);
+		uint32_t n = p->domains[column->domain].symbols.n, found = 0, symbol = 0;
+		for (uint32_t w = 0; w < a->words; w++) {
+			found += (uint32_t)__builtin_popcountll(val->poss[w]);
+			if (val->poss[w] != 0)
+				symbol = w * 64 + (uint32_t)__builtin_ctzll(val->poss[w]);
+		}
+		if (found > 1)
+			continue;
+		const uint32_t *starts = p->lists + column->index, *rows = p->lists + column->index_rows;
+		for (uint32_t r = found == 1 ? starts[symbol] : 0; found == 1 && r < starts[symbol + 1]; r++)
+			visit(j, rows[r], pass);
+		for (uint32_t r = starts[n]; r < starts[n + 1]; r++)
+			visit(j, rows[r], pass);
+		return;
+	}
+	for (uint32_t r = 0; r < table->rows.n; r++)
+		visit(j, table->rows.first + r, pass);
+}
+
+void
+pq_lookup(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_contribution *c,
+          const struct pq_p_attr *target, struct pq_candidate *out)
+{
+	struct join j = {.ev = ev, .where = where, .c = c, .target = target, .out = out, .best_sure = -1};
+	bool one_value = target->type != PQ_TYPE_SYMBOLS && target->type != PQ_TYPE_BOOL;
+
+	if (one_value)
+		visit_all(&j, 0);
+	visit_all(&j, 1);
+	if (one_value) {
+		out->may_none |= j.best_sure < 0;
+		return;
+	}
+	if (target->type == PQ_TYPE_BOOL) {
+		/* Found for sure, possibly, or not at all; with `take` the cells say so themselves. */
+		if (c->take == PQ_NO_INDEX) {
+			bool possible = out->poss[0] >> PQ_BOOL_TRUE & 1;
+			if (!possible || j.best_sure < 0)
+				out->poss[0] |= UINT64_C(1) << PQ_BOOL_FALSE;
+		} else if (out->poss[0] == 0) {
+			out->poss[0] = UINT64_C(1) << PQ_BOOL_FALSE;
+		}
+	}
+}

@@ -1,0 +1,461 @@
+/* Matching: all conditions of a space at once, by bit vectors; and single ones, where it is asked why. */
+#include "policy/eval.h"
+
+#include <string.h>
+
+struct pq_where
+pq_where_request(struct pq_eval *ev)
+{
+	struct pq_where where = {0};
+
+	where.at[PQ_SCOPE_REQUEST] = &ev->req;
+	where.at[PQ_SCOPE_DECISION] = &ev->decision;
+	return where;
+}
+
+struct pq_element *
+pq_elements(const struct pq_eval *ev, const struct pq_where *where, enum pq_scope scope, size_t *ret_n)
+{
+	switch (scope) {
+	case PQ_SCOPE_PARTY:
+		*ret_n = ev->n_parties;
+		return ev->parties;
+	case PQ_SCOPE_HIT:
+		*ret_n = ev->n_hits;
+		return ev->hits;
+	case PQ_SCOPE_INTERMEDIATE:
+		*ret_n = ev->n_intermediates;
+		return ev->intermediates;
+	case PQ_SCOPE_OWNER:
+		if (where->at[PQ_SCOPE_PARTY] != NULL) {
+			*ret_n = where->at[PQ_SCOPE_PARTY]->n_owners;
+			return where->at[PQ_SCOPE_PARTY]->owners;
+		}
+		break;
+	case PQ_SCOPE_REQUEST:
+	case PQ_SCOPE_DECISION:
+	case PQ_SCOPE_COUNT:
+		break;
+	}
+	*ret_n = 0;
+	return NULL;
+}
+
+static enum pq_tri
+quantified(const struct pq_eval *ev, const struct pq_where *where, enum pq_op op, enum pq_scope scope, uint32_t inner)
+{
+	uint32_t slot = ev->p->dnfs[inner].slot;
+	size_t n;
+	const struct pq_element *elements = pq_elements(ev, where, scope, &n);
+	enum pq_tri some = PQ_F, every = PQ_T;
+
+	for (size_t i = 0; i < n; i++) {
+		enum pq_tri tri = elements[i].tri[slot];
+		some = pq_or(some, tri);
+		every = pq_and(every, tri);
+	}
+	return op == PQ_OP_EXISTS ? some : op == PQ_OP_EVERY ? every : pq_not(some);
+}
+
+/* ---- columns ---- */
+
+static inline void
+and_words(uint64_t *to, const uint64_t *from, uint32_t words)
+{
+	for (uint32_t i = 0; i < words; i++)
+		to[i] &= from[i];
+}
+
+static inline void
+and_not_words(uint64_t *to, const uint64_t *from, uint32_t words)
+{
+	for (uint32_t i = 0; i < words; i++)
+		to[i] &= ~from[i];
+}
+
+struct column {
+	const uint64_t *bits;
+	const uint32_t *map;
+	uint32_t words;      /* of a bitmap */
+	uint32_t set_words;  /* of the attribute's sets */
+	uint32_t n_symbols;
+};
+
+static const uint64_t *
+symbol_bitmap(const struct column *c, uint32_t symbol)
+{
+	return c->bits + (size_t)c->map[symbol] * c->words;
+}
+
+static size_t
+count_bits(const uint64_t *set, uint32_t words)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < words; i++)
+		n += (size_t)__builtin_popcountll(set[i]);
+	return n;
+}
+
+/* The AND (`every`) or OR of the bitmaps of the symbols in the set, into out; of none: all ones, or zeros. */
+static void
+fold_symbols(const struct column *c, const uint64_t *set, bool every, uint64_t *out)
+{
+	memset(out, every ? 0xff : 0, c->words * sizeof(*out));
+	for (uint32_t w = 0; w < c->set_words; w++) {
+		for (uint64_t left = set[w]; left != 0; left &= left - 1) {
+			const uint64_t *bits = symbol_bitmap(c, w * 64 + (uint32_t)__builtin_ctzll(left));
+			for (uint32_t i = 0; i < c->words; i++)
+				out[i] = every ? out[i] & bits[i] : out[i] | bits[i];
+		}
+	}
+}
+
+/* The one symbol of a set, or PQ_NO_INDEX. */
+static uint32_t
+only_symbol(const uint64_t *set, uint32_t words)
+{
+	uint32_t found = PQ_NO_INDEX;
+
+	for (uint32_t w = 0; w < words; w++) {
+		if (set[w] == 0)
+			continue;
+		if (found != PQ_NO_INDEX || (set[w] & (set[w] - 1)) != 0)
+			return PQ_NO_INDEX;
+		found = w * 64 + (uint32_t)__builtin_ctzll(set[w]);
+	}
+	return found;
+}
+
+/* For a single-valued attribute: what the alternatives surely and possibly are, into every and some. */
+static void
+fold_single(const struct column *c, const struct pq_val *val, uint64_t *every, uint64_t *some)
+{
+	const uint64_t *base = c->bits;
+
+	if (c->set_words > 1 && count_bits(val->poss, c->set_words) == c->n_symbols) {
+		memcpy(every, c->bits + c->words, c->words * sizeof(*every));
+		memcpy(some, c->bits + 2 * (size_t)c->words, c->words * sizeof(*some));
+	} else {
+		fold_symbols(c, val->poss, true, every);
+		fold_symbols(c, val->poss, false, some);
+	}
+	if (val->may_none) {
+		for (uint32_t i = 0; i < c->words; i++) {
+			every[i] &= base[i];
+			some[i] |= base[i];
+		}
+	}
+}
+
+static void
+match_any(const struct column *c, const struct pq_p_attr *a, const struct pq_val *val, uint64_t *must, uint64_t *may,
+          uint64_t *scratch)
+{
+	uint64_t *every = scratch, *some = scratch + c->words;
+
+	if (a->single) {
+		uint32_t symbol = val->may_none ? PQ_NO_INDEX : only_symbol(val->poss, c->set_words);
+		if (symbol != PQ_NO_INDEX) {
+			const uint64_t *bits = symbol_bitmap(c, symbol);
+			and_words(must, bits, c->words);
+			and_words(may, bits, c->words);
+			return;
+		}
+		fold_single(c, val, every, some);
+		and_words(must, every, c->words);
+		and_words(may, some, c->words);
+		return;
+	}
+	fold_symbols(c, val->sure, false, every);
+	fold_symbols(c, val->poss, false, some);
+	for (uint32_t i = 0; i < c->words; i++) {
+		must[i] &= every[i] | c->bits[i];
+		may[i] &= some[i] | c->bits[i];
+	}
+}
+
+static void
+match_none(const struct column *c, const struct pq_p_attr *a, const struct pq_val *val, uint64_t *must, uint64_t *may,
+           uint64_t *scratch)
+{
+	uint64_t *every = scratch, *some = scratch + c->words;
+
+	if (a->single) {
+		fold_single(c, val, every, some);
+		and_not_words(must, some, c->words);
+		and_not_words(may, every, c->words);
+		return;
+	}
+	fold_symbols(c, val->poss, false, some);
+	fold_symbols(c, val->sure, false, every);
+	and_not_words(must, some, c->words);
+	and_not_words(may, every, c->words);
+}
+
+static uint32_t
+interval_of(const int64_t *boundaries, uint32_t n, int64_t value)
+{
+	uint32_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+		if (boundaries[mid] <= value)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void
+match_range(const struct column *c, const int64_t *boundaries, uint32_t n, const struct pq_val *val, uint64_t *must,
+            uint64_t *may)
+{
+	if (val->number_state == PQ_NUMBER_UNKNOWN) {
+		and_words(must, c->bits, c->words);
+		return;
+	}
+	if (val->number_state == PQ_NUMBER_NONE) {
+		and_words(must, c->bits, c->words);
+		and_words(may, c->bits, c->words);
+		return;
+	}
+	const uint64_t *bits = c->bits + (size_t)(3 + interval_of(boundaries, n, val->number)) * c->words;
+	and_words(must, val->may_none ? c->bits : bits, c->words);
+	and_words(may, bits, c->words);
+}
+
+static void
+match_col(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_space *space, const struct pq_p_col *col,
+          uint64_t *must, uint64_t *may)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
+	const struct pq_val *val = pq_val_at(ev, where, col->attr);
+	struct column c = {.bits = ev->p->words + col->bits, .words = space->words};
+
+	if (col->kind == PQ_COL_RANGE) {
+		match_range(&c, ev->p->numbers + col->boundaries.first, col->boundaries.n, val, must, may);
+		return;
+	}
+	c.map = ev->p->lists + col->map;
+	c.set_words = a->words;
+	c.n_symbols = ev->p->domains[a->domain].symbols.n;
+	uint64_t *scratch = ev->must + 4 * (size_t)ev->image->meta->max_space_words;
+	if (col->kind == PQ_COL_ANY)
+		match_any(&c, a, val, must, may, scratch);
+	else
+		match_none(&c, a, val, must, may, scratch);
+}
+
+static void
+fill_ones(uint64_t *words, uint32_t n_bits)
+{
+	uint32_t n = n_bits / 64;
+
+	memset(words, 0xff, n * sizeof(*words));
+	if (n_bits % 64 != 0)
+		words[n] = (UINT64_C(1) << (n_bits % 64)) - 1;
+}
+
+static void
+match_quants(const struct pq_eval *ev, const struct pq_where *where, const struct pq_p_space *space, uint64_t *must,
+             uint64_t *may)
+{
+	for (uint32_t i = 0; i < space->quants.n; i++) {
+		const struct pq_p_quant *quant = &ev->p->quants[space->quants.first + i];
+		enum pq_tri tri = quantified(ev, where, quant->op, quant->scope, quant->inner);
+		if (tri != PQ_T)
+			and_not_words(must, ev->p->words + quant->users, space->words);
+		if (tri == PQ_F)
+			and_not_words(may, ev->p->words + quant->users, space->words);
+	}
+}
+
+/* From alternatives to conditions: a condition is as true as its truest alternative. */
+static void
+spread(const struct pq_eval *ev, const struct pq_p_space *space, const uint64_t *must, const uint64_t *may,
+       uint8_t *tri)
+{
+	for (uint32_t w = 0; w < space->words; w++) {
+		for (uint64_t left = may[w]; left != 0; left &= left - 1) {
+			uint32_t bit = (uint32_t)__builtin_ctzll(left);
+			uint32_t dnf = ev->p->alts[space->alts.first + w * 64 + bit].dnf;
+			uint32_t slot = ev->p->dnfs[dnf].slot;
+			uint8_t truth = must[w] >> bit & 1 ? PQ_T : PQ_U;
+			if (truth > tri[slot])
+				tri[slot] = truth;
+		}
+	}
+}
+
+static void
+match_element(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_space *space,
+              struct pq_element *element)
+{
+	size_t bytes = space->words * sizeof(uint64_t);
+
+	memcpy(ev->must, ev->outer_must, bytes);
+	memcpy(ev->may, ev->outer_may, bytes);
+	for (uint32_t i = space->n_request_cols; i < space->cols.n; i++)
+		match_col(ev, where, space, &ev->p->cols[space->cols.first + i], ev->must, ev->may);
+	match_quants(ev, where, space, ev->must, ev->may);
+	spread(ev, space, ev->must, ev->may, element->tri);
+}
+
+void
+pq_match_space(struct pq_eval *ev, uint32_t index)
+{
+	const struct pq_p_space *space = &ev->p->spaces[index];
+	struct pq_where where = pq_where_request(ev);
+
+	fill_ones(ev->outer_must, space->alts.n);
+	fill_ones(ev->outer_may, space->alts.n);
+	for (uint32_t i = 0; i < space->n_request_cols; i++)
+		match_col(ev, &where, space, &ev->p->cols[space->cols.first + i], ev->outer_must, ev->outer_may);
+
+	switch ((enum pq_scope)space->scope) {
+	case PQ_SCOPE_REQUEST:
+		match_element(ev, &where, space, &ev->req);
+		return;
+	case PQ_SCOPE_DECISION:
+		match_element(ev, &where, space, &ev->decision);
+		return;
+	case PQ_SCOPE_OWNER:
+		for (size_t i = 0; i < ev->n_parties; i++) {
+			where.at[PQ_SCOPE_PARTY] = &ev->parties[i];
+			for (size_t k = 0; k < ev->parties[i].n_owners; k++) {
+				where.at[PQ_SCOPE_OWNER] = &ev->parties[i].owners[k];
+				match_element(ev, &where, space, where.at[PQ_SCOPE_OWNER]);
+			}
+		}
+		return;
+	case PQ_SCOPE_PARTY:
+	case PQ_SCOPE_HIT:
+	case PQ_SCOPE_INTERMEDIATE: {
+		size_t n;
+		struct pq_element *elements = pq_elements(ev, &where, space->scope, &n);
+		for (size_t i = 0; i < n; i++) {
+			where.at[space->scope] = &elements[i];
+			match_element(ev, &where, space, &elements[i]);
+		}
+		return;
+	}
+	case PQ_SCOPE_COUNT:
+		return;
+	}
+}
+
+/* ---- single conditions ---- */
+
+static enum pq_tri
+symbols_truth(const struct pq_eval *ev, const struct pq_p_attr *a, const struct pq_val *val, struct pq_span symbols)
+{
+	const uint32_t *list = ev->p->lists + symbols.first;
+	size_t sure = 0, poss = 0;
+
+	for (uint32_t i = 0; i < symbols.n; i++) {
+		uint64_t bit = UINT64_C(1) << (list[i] % 64);
+		poss += (val->poss[list[i] / 64] & bit) != 0;
+		sure += !a->single && (val->sure[list[i] / 64] & bit) != 0;
+	}
+	if (poss == 0)
+		return PQ_F;
+	if (!a->single)
+		return sure > 0 ? PQ_T : PQ_U;
+	return !val->may_none && poss == count_bits(val->poss, a->words) ? PQ_T : PQ_U;
+}
+
+static enum pq_tri
+range_truth(const struct pq_eval *ev, const struct pq_val *val, struct pq_span ranges)
+{
+	if (val->number_state == PQ_NUMBER_UNKNOWN)
+		return PQ_U;
+	if (val->number_state == PQ_NUMBER_NONE)
+		return PQ_F;
+	for (uint32_t i = 0; i < ranges.n; i++) {
+		const struct pq_p_range *range = &ev->p->ranges[ranges.first + i];
+		if (val->number >= range->lo && val->number <= range->hi)
+			return val->may_none ? PQ_U : PQ_T;
+	}
+	return PQ_F;
+}
+
+enum pq_tri
+pq_cond_truth(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_cond *cond)
+{
+	if (cond->inner != PQ_NO_INDEX)
+		return quantified(ev, where, cond->op, cond->scope, cond->inner);
+	const struct pq_p_attr *a = &ev->p->attrs[cond->attr];
+	const struct pq_val *val = pq_val_at(ev, where, cond->attr);
+	switch ((enum pq_op)cond->op) {
+	case PQ_OP_NONE:
+		return pq_not(symbols_truth(ev, a, val, cond->symbols));
+	case PQ_OP_RANGE:
+		return range_truth(ev, val, cond->ranges);
+	case PQ_OP_ANY:
+	case PQ_OP_ALL:
+	case PQ_OP_EXISTS:
+	case PQ_OP_EVERY:
+	case PQ_OP_ABSENT:
+		break;
+	}
+	return symbols_truth(ev, a, val, cond->symbols);
+}
+
+enum pq_tri
+pq_dnf_truth(const struct pq_eval *ev, const struct pq_where *where, uint32_t dnf)
+{
+	if (dnf == PQ_NO_INDEX)
+		return PQ_T;
+	return where->at[ev->p->dnfs[dnf].scope]->tri[ev->p->dnfs[dnf].slot];
+}
+
+static struct pq_mask
+cond_deps(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_cond *cond)
+{
+	struct pq_mask deps = {0};
+
+	if (cond->inner == PQ_NO_INDEX) {
+		if (cond->op == PQ_OP_RANGE)
+			pq_note_boundaries(ev, where, cond->attr);
+		return pq_value_deps(ev, where, cond->attr);
+	}
+	size_t n;
+	struct pq_element *elements = pq_elements(ev, where, cond->scope, &n);
+	struct pq_where inside = *where;
+	for (size_t i = 0; i < n; i++) {
+		inside.at[cond->scope] = &elements[i];
+		if (pq_dnf_truth(ev, &inside, cond->inner) != PQ_U)
+			continue;
+		struct pq_mask more = pq_dnf_deps(ev, &inside, cond->inner);
+		pq_mask_join(&deps, &more);
+	}
+	return deps;
+}
+
+struct pq_mask
+pq_dnf_deps(struct pq_eval *ev, const struct pq_where *where, uint32_t index)
+{
+	struct pq_mask deps = {0};
+
+	if (index == PQ_NO_INDEX)
+		return deps;
+	const struct pq_p_dnf *dnf = &ev->p->dnfs[index];
+	for (uint32_t i = 0; i < dnf->alts.n; i++) {
+		const struct pq_p_alt *alt = &ev->p->alts[dnf->alts.first + i];
+		enum pq_tri tri = PQ_T;
+		for (uint32_t c = 0; c < alt->conds.n && tri != PQ_F; c++)
+			tri = pq_and(tri, pq_cond_truth(ev, where, &ev->p->conds[alt->conds.first + c]));
+		if (tri != PQ_U)
+			continue;
+		for (uint32_t c = 0; c < alt->conds.n; c++) {
+			const struct pq_p_cond *cond = &ev->p->conds[alt->conds.first + c];
+			if (pq_cond_truth(ev, where, cond) != PQ_U)
+				continue;
+			struct pq_mask more = cond_deps(ev, where, cond);
+			pq_mask_join(&deps, &more);
+		}
+	}
+	return deps;
+}
