@@ -88,13 +88,18 @@ wait_down(grpc_completion_queue *queue, gpr_timespec deadline)
 	return grpc_completion_queue_next(queue, deadline, NULL).type == GRPC_OP_COMPLETE;
 }
 
-/* Shut the gRPC server down: new calls are refused, those in flight have `grace`, then they are cancelled. */
+/*
+ * Shut the gRPC server down: new calls are refused, those in flight have `grace`, then they are cancelled. The first `n`
+ * workers have threads.
+ */
 static void
-shut_down(struct pq_server *server, gpr_timespec grace)
+shut_down(struct pq_server *server, gpr_timespec grace, size_t n)
 {
 	grpc_completion_queue *queue = grpc_completion_queue_create_for_next(NULL);
 
 	grpc_server_shutdown_and_notify(server->grpc, queue, server);
+	for (size_t i = 0; i < n; i++)
+		pq_worker_end(&server->workers[i]);
 	if (!wait_down(queue, gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), grace))) {
 		PQ_LOG(PQ_LOG_WARN, "cancelling", PQ_LOG_NUMBER("grace_seconds", server->options->grace_s));
 		grpc_server_cancel_all_calls(server->grpc);
@@ -135,7 +140,7 @@ abandon(struct pq_server *server, size_t n)
 {
 	atomic_store_explicit(&server->ending, true, memory_order_release);
 	if (server->grpc != NULL)
-		shut_down(server, gpr_time_0(GPR_TIMESPAN));
+		shut_down(server, gpr_time_0(GPR_TIMESPAN), n);
 	for (size_t i = 0; i < server->n_workers; i++) {
 		if (i < n)
 			pq_worker_join(&server->workers[i]);
@@ -199,7 +204,8 @@ pq_server_end(struct pq_server *server)
 
 	atomic_store_explicit(&server->serving, false, memory_order_release);
 	atomic_store_explicit(&server->ending, true, memory_order_release);
-	shut_down(server, gpr_time_from_seconds(server->options->grace_s, GPR_TIMESPAN));
+	shut_down(server, gpr_time_from_seconds(server->options->grace_s, GPR_TIMESPAN),
+	          server->n_workers);
 	for (size_t i = 0; i < server->n_workers; i++)
 		pq_worker_join(&server->workers[i]);
 	log_counts(server);

@@ -98,8 +98,9 @@ pq_stream_post(struct pq_worker *worker, enum pq_rpc_index index)
 static bool
 start(struct pq_stream *stream, const grpc_op *ops, size_t n, struct pq_tag *tag)
 {
+	if (stream->worker->down)
+		return false;
 	grpc_call_error error = grpc_call_start_batch(stream->call, ops, n, tag, NULL);
-
 	if (error != GRPC_CALL_OK) {
 		PQ_LOG(PQ_LOG_ERROR, "batch_failed", PQ_LOG_NUMBER("error", error));
 		return false;

@@ -83,11 +83,14 @@ send(struct pq_unary *unary, struct pq_reply *reply)
 	ops[n++].data.recv_close_on_server.cancelled = &unary->cancelled;
 
 	unary->tag.on = on_sent;
-	grpc_call_error error = grpc_call_start_batch(unary->call, ops, n, unary, NULL);
-	if (error != GRPC_CALL_OK) {
+	/* On a queue that is down nobody waits for the answer any more. */
+	grpc_call_error error = GRPC_CALL_OK;
+	if (!unary->worker->down)
+		error = grpc_call_start_batch(unary->call, ops, n, unary, NULL);
+	if (error != GRPC_CALL_OK)
 		PQ_LOG(PQ_LOG_ERROR, "batch_failed", PQ_LOG_NUMBER("error", error));
+	if (unary->worker->down || error != GRPC_CALL_OK)
 		on_sent(&unary->tag, false);
-	}
 }
 
 static void

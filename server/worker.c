@@ -16,10 +16,20 @@ pq_worker_see_end(struct pq_worker *worker)
 	pq_stream_change_all(worker);
 }
 
+static void
+on_down(struct pq_tag *tag, bool ok)
+{
+	struct pq_worker *worker = (struct pq_worker *)((char *)tag - offsetof(struct pq_worker, on_down));
+
+	(void)ok;
+	worker->down = true;
+	grpc_completion_queue_shutdown(worker->queue);
+}
+
 bool
 pq_worker_init(struct pq_worker *worker, struct pq_server *server)
 {
-	*worker = (struct pq_worker){.server = server};
+	*worker = (struct pq_worker){.server = server, .on_down = {on_down}};
 	pq_arena_init(&worker->arena, PQ_SERVER_ARENA_BYTES);
 	if (!pq_unary_init_all(worker))
 		return false;
@@ -55,9 +65,14 @@ pq_worker_start(struct pq_worker *worker)
 }
 
 void
+pq_worker_end(struct pq_worker *worker)
+{
+	grpc_server_shutdown_and_notify(worker->server->grpc, worker->queue, &worker->on_down);
+}
+
+void
 pq_worker_join(struct pq_worker *worker)
 {
-	grpc_completion_queue_shutdown(worker->queue);
 	pthread_join(worker->thread, NULL);
 }
 

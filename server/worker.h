@@ -34,7 +34,9 @@ struct pq_worker {
 	size_t n_unaries;
 	struct pq_stream *streams;    /* open or posted; a list */
 	size_t n_streams;
-	bool ending;                  /* this worker has been told that the server ends */
+	bool ending;                  /* this worker has seen that the server ends */
+	bool down;                    /* its queue is shut down: no batch may be started any more */
+	struct pq_tag on_down;
 	struct pq_rpc_counts counts[PQ_RPC_COUNT];
 	uint64_t unimplemented;
 };
@@ -45,7 +47,14 @@ bool pq_worker_init(struct pq_worker *worker, struct pq_server *server);
 /** Start the thread, which posts its calls. The server must have started. False: no thread. */
 bool pq_worker_start(struct pq_worker *worker);
 
-/** After the server is down: end the thread. Returns when it has ended. */
+/**
+ * Begin to end a worker that has a thread: once the server is down, the thread shuts its queue down. It must be the
+ * thread itself, for a call that is gone for gRPC may still be in its handler, and a batch on a queue that is shut down
+ * aborts the program.
+ */
+void pq_worker_end(struct pq_worker *worker);
+
+/** After pq_worker_end(): returns when the thread has ended. */
 void pq_worker_join(struct pq_worker *worker);
 
 /** After pq_worker_join(), or without a start. */
