@@ -54,12 +54,6 @@ derive(struct maker *m, const char *attr)
 		put(m, ", order: %d", (int)below(m, 3) - 1);
 }
 
-static const char *
-lookup_paths(struct maker *m)
-{
-	return chance(m, 80) ? ", paths: item.part" : "";
-}
-
 static void
 put_only(struct maker *m)
 {
@@ -79,7 +73,8 @@ static void
 derive_lookup(struct maker *m, const char *attr, const char *take, int level)
 {
 	derive(m, attr);
-	put(m, ", lookup: { table: items, where: { entry: item.code%s }", lookup_paths(m));
+	bool many = take == NULL || strcmp(take, "control") == 0;
+	put(m, ", lookup: { table: items, where: { entry: item.code%s }", many && chance(m, 30) ? "" : ", paths: item.part");
 	put_only(m);
 	if (take != NULL)
 		put(m, ", take: %s", take);
@@ -196,12 +191,14 @@ law_rules(struct maker *m)
 static void
 requirement_rule(struct maker *m)
 {
+	bool first = m->n_rules == 50; /* the one that exceptions may always overcome */
+	const char *reason = first ? reasons[0] : pick(m, reasons);
 	begin_rule(m, "requirement");
 	put_jurisdiction_of(m);
-	put(m, ", authority: %s, reason: %s", pick(m, authorities), pick(m, reasons));
+	put(m, ", authority: %s, reason: %s", pick(m, authorities), reason);
 	if (chance(m, 40))
 		put(m, ", label: \"column %d\"", m->n_rules);
-	if (chance(m, 12)) {
+	if (!first && chance(m, 12)) {
 		put(m, ", allows: ");
 		if (chance(m, 50))
 			put(m, "none");
@@ -227,7 +224,7 @@ exclusion_rule(struct maker *m)
 		put_some(m, reasons);
 		put(m, " }");
 	} else {
-		put(m, ", excludes: { rules: [\"r%s\"] }", chance(m, 50) ? "5*" : "6*");
+		put(m, ", excludes: { rules: [\"r%s\"] }", chance(m, 30) ? "5*" : chance(m, 50) ? "50" : "51");
 	}
 	end_rule(m, AFTER_DECISION, 0);
 }
@@ -238,10 +235,10 @@ exception_rule(struct maker *m)
 	begin_rule(m, "exception");
 	put_jurisdiction_of(m);
 	put(m, ", exception: \"%s\", overcomes: ", pick(m, exceptions));
-	if (chance(m, 40))
+	if (chance(m, 50))
 		put(m, "all");
 	else
-		put_some(m, reasons);
+		put(m, "[NS%s]", chance(m, 40) ? ", MT" : chance(m, 50) ? ", AT" : "");
 	if (chance(m, 15))
 		put(m, ", shown_as: \"SHOWN%d\"", (int)below(m, 2));
 	if (chance(m, 70))

@@ -285,8 +285,10 @@ put_condition(struct maker *m, char scope, int level, int depth)
 		put_list(m, chance(m, 80) ? "any" : "all", scope, level, depth);
 		any = true;
 	}
+	if (!any)
+		put(m, "as_of: \">= %s\"", pick(m, days));
 	if (depth > 0 && chance(m, 10)) {
-		put(m, "%snot: ", any ? ", " : "");
+		put(m, ", not: ");
 		m->symbols_only = true;
 		put_condition(m, scope, level, 0);
 		m->symbols_only = false;
