@@ -103,6 +103,26 @@ bars_all(const struct pq_barred *barred)
 	return barred->spares == NULL && strcmp(barred->name, "all") == 0;
 }
 
+/* Does a bar under this name, "LVS" or "LVS, GBS", bar the whole exception? */
+static bool
+list_bars(const char *names, const char *exception)
+{
+	for (;;) {
+		char name[PQ_MAX_STRING + 1];
+		size_t len = strcspn(names, ",");
+		if (len > 0 && len < sizeof(name)) {
+			memcpy(name, names, len);
+			name[len] = '\0';
+			if (pq_exception_covers(name, exception))
+				return true;
+		}
+		if (names[len] == '\0')
+			return false;
+		names += len + 1;
+		names += strspn(names, " ");
+	}
+}
+
 /* Does this entry of the decision alone bar the whole exception? */
 static bool
 entry_bars(const struct pq_barred *barred, const char *name)
@@ -110,7 +130,7 @@ entry_bars(const struct pq_barred *barred, const char *name)
 	if (bars_all(barred))
 		return true;
 	if (barred->spares == NULL)
-		return pq_exception_covers(barred->name, name);
+		return list_bars(barred->name, name);
 	for (size_t i = 0; barred->spares[i] != NULL; i++)
 		if (pq_exception_covers(barred->spares[i], name) || pq_exception_covers(name, barred->spares[i]))
 			return false;

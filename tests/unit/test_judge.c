@@ -71,6 +71,9 @@ a_symbol_is_barred_by_its_name(void **state)
 	assert_true(meets(*state, "LVS: value > limit", BARS({.name = "GBS"}, {.name = "LVS"})));
 	assert_true(meets(*state, "126.7: value", BARS({.name = "126.7"})));
 	assert_true(meets(*state, "GOV(b)(2)", BARS({.name = "GOV(b)"})));
+	assert_true(meets(*state, "GBS", BARS({.name = "LVS, GBS"})));
+	assert_false(meets(*state, "TSR", BARS({.name = "LVS, GBS"})));
+	assert_false(meets(*state, "", BARS({.name = "LVS, "})));
 	assert_false(meets(*state, "LVS", BARS()));
 	assert_false(meets(*state, "LVS", BARS({.name = "LV"})));
 	assert_false(meets(*state, "GOV", BARS({.name = "GOV(b)"})));
