@@ -1,5 +1,5 @@
 #include "cli/cli.h"
-#include "cli/options.h"
+#include "cli/flags.h"
 #include "cli/source.h"
 #include "cli/verdict.h"
 #include "policy/request.h"
@@ -127,23 +127,23 @@ int
 pq_cmd_cases(int argc, char **argv)
 {
 	enum { STORE, SERVER, TIMEOUT, JSON };
-	static const struct pq_option table[] = {
+	static const struct pq_flag table[] = {
 		{"store", 0, true}, {"server", 0, true}, {"timeout", 0, true}, {"json", 0, false}, {0}};
-	struct pq_options options = {0};
+	struct pq_flags options = {0};
 	const char *store = NULL, *server = NULL;
 	struct run run = {0};
 	struct pq_err err = {0};
 	int timeout_ms = 0;
 
-	for (int option; (option = pq_options_next(&options, argc, argv, table)) >= 0;) {
+	for (int option; (option = pq_flags_next(&options, argc, argv, table)) >= 0;) {
 		if (option == STORE)
 			store = options.value;
 		else if (option == SERVER)
 			server = options.value;
 		else if (option == JSON)
 			run.json = true;
-		else if (!pq_options_timeout(options.value, &timeout_ms))
-			return pq_cli_usage(argv[0], "--timeout: \"%.60s\" " PQ_OPTIONS_TIMEOUT, options.value);
+		else if (!pq_flags_timeout(options.value, &timeout_ms))
+			return pq_cli_usage(argv[0], "--timeout: \"%.60s\" " PQ_FLAGS_TIMEOUT, options.value);
 	}
 	if (options.stop)
 		return options.code;

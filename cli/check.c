@@ -1,5 +1,5 @@
 #include "cli/cli.h"
-#include "cli/options.h"
+#include "cli/flags.h"
 #include "cli/packs.h"
 
 #include <getopt.h>
@@ -55,11 +55,11 @@ check(struct pq_build *build, char **dirs, size_t n_dirs, bool cases)
 int
 pq_cmd_check(int argc, char **argv)
 {
-	static const struct pq_option table[] = {{"no-cases", 0, false}, {"cases", 0, false}, {0}};
-	struct pq_options options = {0};
+	static const struct pq_flag table[] = {{"no-cases", 0, false}, {"cases", 0, false}, {0}};
+	struct pq_flags options = {0};
 	bool cases = true;
 
-	for (int option; (option = pq_options_next(&options, argc, argv, table)) >= 0;)
+	for (int option; (option = pq_flags_next(&options, argc, argv, table)) >= 0;)
 		cases = option == 1;
 	if (options.stop)
 		return options.code;

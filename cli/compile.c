@@ -1,5 +1,5 @@
 #include "cli/cli.h"
-#include "cli/options.h"
+#include "cli/flags.h"
 #include "cli/packs.h"
 #include "storage/store.h"
 
@@ -83,11 +83,11 @@ compile(struct pq_build *build, char **dirs, size_t n_dirs, const char *output)
 int
 pq_cmd_compile(int argc, char **argv)
 {
-	static const struct pq_option table[] = {{"output", 'o', true}, {0}};
-	struct pq_options options = {0};
+	static const struct pq_flag table[] = {{"output", 'o', true}, {0}};
+	struct pq_flags options = {0};
 	const char *output = NULL;
 
-	while (pq_options_next(&options, argc, argv, table) >= 0) {
+	while (pq_flags_next(&options, argc, argv, table) >= 0) {
 		if (output != NULL)
 			return pq_cli_usage(argv[0], "-o was given twice");
 		output = options.value;

@@ -1,6 +1,6 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
-#include "cli/options.h"
+#include "cli/flags.h"
 #include "cli/page.h"
 #include "cli/source.h"
 #include "policy/request.h"
@@ -35,7 +35,7 @@ enum {
 	OPT_COUNT
 };
 
-static const struct pq_option table[OPT_COUNT + 1] = {
+static const struct pq_flag table[OPT_COUNT + 1] = {
 	[OPT_STORE] = {"store", 0, true},
 	[OPT_SERVER] = {"server", 0, true},
 	[OPT_TIMEOUT] = {"timeout", 0, true},
@@ -137,8 +137,8 @@ take_option(struct question *question, int option, const char *value, struct pq_
 		question->server = value;
 		return PQ_OK;
 	case OPT_TIMEOUT:
-		if (!pq_options_timeout(value, &question->timeout_ms))
-			return pq_fail_at(err, PQ_EINVAL, flag, 0, 0, "\"%.60s\" " PQ_OPTIONS_TIMEOUT, value);
+		if (!pq_flags_timeout(value, &question->timeout_ms))
+			return pq_fail_at(err, PQ_EINVAL, flag, 0, 0, "\"%.60s\" " PQ_FLAGS_TIMEOUT, value);
 		return PQ_OK;
 	case OPT_JSON:
 		question->json = true;
@@ -163,11 +163,11 @@ take_option(struct question *question, int option, const char *value, struct pq_
 static int
 read_flags(struct question *question, int argc, char **argv, bool take)
 {
-	struct pq_options options = {0};
+	struct pq_flags options = {0};
 	struct pq_err err = {0};
 
 	optind = 0;
-	for (int option; (option = pq_options_next(&options, argc, argv, table)) >= 0;) {
+	for (int option; (option = pq_flags_next(&options, argc, argv, table)) >= 0;) {
 		if (take && take_option(question, option, options.value, &err) != PQ_OK) {
 			pq_cli_fail(&err);
 			return PQ_EXIT_USAGE;

@@ -1,5 +1,5 @@
 #include "cli/cli.h"
-#include "cli/options.h"
+#include "cli/flags.h"
 #include "cli/page.h"
 #include "cli/source.h"
 
@@ -315,14 +315,14 @@ int
 pq_cmd_inspect(int argc, char **argv)
 {
 	enum { RULE, ATTRS, TABLES, RULES, JSON };
-	static const struct pq_option table[] = {{"rule", 0, true},   {"attrs", 0, false}, {"tables", 0, false},
-	                                         {"rules", 0, false}, {"json", 0, false},  {0}};
-	struct pq_options options = {0};
+	static const struct pq_flag table[] = {{"rule", 0, true},   {"attrs", 0, false}, {"tables", 0, false},
+	                                       {"rules", 0, false}, {"json", 0, false},  {0}};
+	struct pq_flags options = {0};
 	struct selection select = {0};
 	struct pq_source source = {0};
 	struct pq_err err = {0};
 
-	for (int option; (option = pq_options_next(&options, argc, argv, table)) >= 0;) {
+	for (int option; (option = pq_flags_next(&options, argc, argv, table)) >= 0;) {
 		if (option == RULE && select.n_rules == RULES_MAX)
 			return pq_cli_usage(argv[0], "more than %d rules at once", RULES_MAX);
 		if (option == RULE)

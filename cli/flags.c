@@ -1,4 +1,4 @@
-#include "cli/options.h"
+#include "cli/flags.h"
 
 #include "cli/cli.h"
 
@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPTIONS_MAX 32
+#define FLAGS_MAX 32
 /* Values that getopt returns for the table's entries; above every character. */
 #define FIRST 1000
 
 static int
-stop(struct pq_options *options, int code)
+stop(struct pq_flags *options, int code)
 {
 	options->stop = true;
 	options->code = code;
@@ -21,7 +21,7 @@ stop(struct pq_options *options, int code)
 
 /* getopt's own messages are silenced, to name the command and point to its help. */
 static int
-complain(struct pq_options *options, char **argv, int result)
+complain(struct pq_flags *options, char **argv, int result)
 {
 	const char *word = argv[optind - 1];
 
@@ -35,13 +35,13 @@ complain(struct pq_options *options, char **argv, int result)
 }
 
 int
-pq_options_next(struct pq_options *options, int argc, char **argv, const struct pq_option *table)
+pq_flags_next(struct pq_flags *options, int argc, char **argv, const struct pq_flag *table)
 {
-	struct option long_options[OPTIONS_MAX + 2] = {0};
-	char letters[2 * OPTIONS_MAX + 4] = ":h";
+	struct option long_options[FLAGS_MAX + 2] = {0};
+	char letters[2 * FLAGS_MAX + 4] = ":h";
 	size_t n = 0, used = 2;
 
-	for (; table[n].name != NULL && n < OPTIONS_MAX; n++) {
+	for (; table[n].name != NULL && n < FLAGS_MAX; n++) {
 		long_options[n] =
 			(struct option){table[n].name, table[n].has_value ? required_argument : no_argument, NULL, FIRST + (int)n};
 		if (table[n].letter != 0) {
@@ -72,7 +72,7 @@ pq_options_next(struct pq_options *options, int argc, char **argv, const struct 
 }
 
 bool
-pq_options_timeout(const char *value, int *ret_ms)
+pq_flags_timeout(const char *value, int *ret_ms)
 {
 	char *end;
 
