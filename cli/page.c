@@ -239,8 +239,12 @@ print_exceptions(const struct pq_decision *decision, FILE *out)
 	}
 	for (size_t i = 0; i < decision->n_barred; i++) {
 		const struct pq_barred *barred = &decision->barred[i];
-		bool reason = barred->reason != NULL && barred->reason[0] != '\0';
-		wrapf(out, "  barred", 10, "%s%s%s", barred->name, reason ? ": " : "", reason ? barred->reason : "");
+		const char *reason = nonempty(barred->reason, "");
+		const char *title = barred->rule != NULL ? nonempty(barred->rule->title, "") : "";
+		if (strstr(reason, title) != NULL)
+			title = "";
+		wrapf(out, "  barred", 10, "%s%s%s%s%s", barred->name, reason[0] != '\0' ? ": " : "", reason,
+		      title[0] != '\0' ? ": " : "", title);
 	}
 }
 
