@@ -362,10 +362,9 @@ static void
 report_barred(struct report *r)
 {
 	struct pq_decision *d = r->d;
-	enum pq_outcome outcome = d->outcome;
 
 	d->barred = or_alloc(r->w->out, r->w->model->n_rules * 2 + 1, sizeof(*d->barred));
-	if (r->root->fixed || outcome == PQ_OUTCOME_NEEDS_INFORMATION || outcome == PQ_OUTCOME_PROHIBITED)
+	if (r->root->fixed || d->outcome == PQ_OUTCOME_NEEDS_INFORMATION)
 		return;
 	for (size_t i = 0; i < r->root->n_exceptions; i++) {
 		const struct or_exception *e = &r->root->exceptions[i];

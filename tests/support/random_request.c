@@ -302,6 +302,116 @@ pq_random_request(const struct pq_random_request_form *form, uint64_t seed, stru
 	*ret = request;
 }
 
+/* ---- changes of a request ------------------------------------------------------------------------------------------- */
+
+static uint32_t
+find_fact(const struct pq_model *model, enum pq_scope scope, struct pq_text name)
+{
+	size_t skip = scope == PQ_SCOPE_REQUEST ? 0 : strlen(pq_scope_name(scope)) + 1;
+
+	for (uint32_t a = 0; a < model->n_attrs; a++) {
+		const struct pq_attr *attr = &model->attrs[a];
+		if (attr->is_fact && attr->scope == scope && attr->type != PQ_TYPE_PATH && has_values(model, attr) &&
+		    strlen(attr->name + skip) == name.len && memcmp(attr->name + skip, name.at, name.len) == 0)
+			return a;
+	}
+	return PQ_NO_INDEX;
+}
+
+static bool
+has_name(const struct pq_fact *facts, size_t n, struct pq_text name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (facts[i].name.len == name.len && memcmp(facts[i].name.at, name.at, name.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* One more fact, whichever; nothing if it is there already. */
+static size_t
+add_fact(struct maker *m, enum pq_scope scope, struct pq_fact *facts, size_t n)
+{
+	const struct pq_model *model = m->form->model;
+	uint32_t a = (uint32_t)pq_random_below(&m->random, model->n_attrs);
+	const struct pq_attr *attr = &model->attrs[a];
+	size_t skip = scope == PQ_SCOPE_REQUEST ? 0 : strlen(pq_scope_name(scope)) + 1;
+
+	if (!attr->is_fact || attr->scope != scope || attr->type == PQ_TYPE_PATH || !has_values(model, attr) ||
+	    has_name(facts, n, text(attr->name + skip)))
+		return n;
+	facts[n] = (struct pq_fact){text(attr->name + skip), random_value(m, attr)};
+	return n + 1;
+}
+
+static struct pq_facts
+change_facts(struct maker *m, enum pq_scope scope, const struct pq_facts *base)
+{
+	const struct pq_model *model = m->form->model;
+	struct pq_fact *facts = must(pq_arena_array(m->arena, base->n + 3, sizeof(*facts)));
+	size_t n = 0;
+
+	for (size_t i = 0; i < base->n; i++) {
+		uint32_t a = find_fact(model, scope, base->at[i].name);
+		facts[n] = base->at[i];
+		if (a == PQ_NO_INDEX || !pq_random_chance(&m->random, m->given)) {
+			n++;
+			continue;
+		}
+		const struct pq_attr *attr = &model->attrs[a];
+		size_t how = pq_random_below(&m->random, 100);
+		if (how < 25 && !attr->required)
+			continue;
+		if (how < 40 && !attr->required)
+			facts[n].value = (struct pq_value){.kind = PQ_VALUE_UNKNOWN};
+		else
+			facts[n].value = random_value(m, attr);
+		n++;
+	}
+	for (int tries = 0; tries < 3; tries++)
+		n = add_fact(m, scope, facts, n);
+	return (struct pq_facts){facts, n};
+}
+
+static const struct pq_facts *
+change_elements(struct maker *m, enum pq_scope scope, const struct pq_facts *base, size_t n)
+{
+	struct pq_facts *elements = must(pq_arena_array(m->arena, n, sizeof(*elements)));
+
+	for (size_t i = 0; i < n; i++)
+		elements[i] = change_facts(m, scope, &base[i]);
+	return elements;
+}
+
+void
+pq_random_change(const struct pq_random_request_form *form, const struct pq_request *base, uint64_t seed,
+                 struct pq_arena *arena, struct pq_request *ret)
+{
+	struct maker m = {.form = form, .random = {seed}, .arena = arena};
+	struct pq_request request = *base;
+	struct pq_party *parties = must(pq_arena_array(arena, base->n_parties, sizeof(*parties)));
+
+	m.given = (unsigned)pq_random_below(&m.random, 40);
+	if (pq_random_chance(&m.random, 25))
+		request.as_of += (int32_t)pq_random_below(&m.random, 400) - 200;
+	if (pq_random_chance(&m.random, 10))
+		request.as_of = random_day(&m);
+	if (pq_random_chance(&m.random, 2))
+		request.jurisdiction_only = !request.jurisdiction_only;
+	request.facts = change_facts(&m, PQ_SCOPE_REQUEST, &base->facts);
+	request.lines = change_elements(&m, PQ_SCOPE_REQUEST, base->lines, base->n_lines);
+	for (size_t i = 0; i < base->n_parties; i++) {
+		const struct pq_party *party = &base->parties[i];
+		parties[i].facts = change_facts(&m, PQ_SCOPE_PARTY, &party->facts);
+		parties[i].owners = change_elements(&m, PQ_SCOPE_OWNER, party->owners, party->n_owners);
+		parties[i].n_owners = party->n_owners;
+	}
+	request.parties = parties;
+	request.hits = change_elements(&m, PQ_SCOPE_HIT, base->hits, base->n_hits);
+	request.intermediates = change_elements(&m, PQ_SCOPE_INTERMEDIATE, base->intermediates, base->n_intermediates);
+	*ret = request;
+}
+
 /* ---- as a text ------------------------------------------------------------------------------------------------------ */
 
 static const char *

@@ -25,6 +25,10 @@ void pq_random_request_form(const struct pq_model *model, struct pq_arena *arena
 void pq_random_request(const struct pq_random_request_form *form, uint64_t seed, struct pq_arena *arena,
                        struct pq_request *ret);
 
+/** A request like `base`, with some facts left out, said to be unknown, changed or added, on this day or another. */
+void pq_random_change(const struct pq_random_request_form *form, const struct pq_request *base, uint64_t seed,
+                      struct pq_arena *arena, struct pq_request *ret);
+
 /** The request as a text for people, in `arena`. */
 const char *pq_request_text(const struct pq_request *request, struct pq_arena *arena);
 
