@@ -13,6 +13,22 @@ allocate(void *data, size_t size)
 	return pq_arena_alloc(data, size);
 }
 
+/* An allocator that remembers that it had to refuse: protobuf-c answers NULL for that as for malformed bytes. */
+struct watched {
+	struct pq_arena *arena;
+	bool no_memory;
+};
+
+static void *
+allocate_watched(void *data, size_t size)
+{
+	struct watched *watched = data;
+	void *block = pq_arena_alloc(watched->arena, size);
+
+	watched->no_memory |= block == NULL;
+	return block;
+}
+
 static void
 forget(void *data, void *block)
 {
@@ -407,11 +423,11 @@ pq_request_decode(const void *data, size_t len, struct pq_arena *arena, struct p
 	if (violations->n > 0)
 		return PQ_EINVAL;
 
-	ProtobufCAllocator allocator = pq_arena_allocator(arena);
+	struct watched watched = {arena, false};
+	ProtobufCAllocator allocator = {allocate_watched, forget, &watched};
 	Pratique__V1__DecideRequest *message = pratique__v1__decide_request__unpack(&allocator, len, data);
 	if (message == NULL) {
-		/* Well-formed bytes that do not unpack: the arena is full, or a kind of malformed that only it knows. */
-		if (arena->limit - arena->used < len)
+		if (watched.no_memory)
 			return PQ_ENOMEM;
 		pq_violations_add(violations, NULL, NULL, "MALFORMED", "cannot be read: it is no DecideRequest");
 		return PQ_EINVAL;
