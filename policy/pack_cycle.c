@@ -24,6 +24,11 @@ add_edge(struct graph *graph, uint32_t from, uint32_t to, struct pq_src src)
 {
 	if (to == PQ_NO_INDEX)
 		return;
+	/* Once is enough, or a circle through a table would be told for each of its rows. */
+	for (uint32_t edge = graph->first[from]; edge != PQ_NO_INDEX; edge = graph->edges.at[edge].next) {
+		if (graph->edges.at[edge].to == to)
+			return;
+	}
 	*PQ_VEC_PUSH(graph->ld, &graph->edges) = (struct edge){to, graph->first[from], src};
 	graph->first[from] = (uint32_t)graph->edges.n - 1;
 }
@@ -101,21 +106,21 @@ add_fact(struct graph *graph, uint32_t index)
 		add_edge(graph, index, attr->path, attr->src);
 }
 
-/** Tell the circle from `start` over the grey attributes back to it. */
+/** Tell the circle from `start` over the grey attributes back to it, at what closes it. */
 static void
 tell(struct graph *graph, uint32_t start)
 {
 	struct pq_loader *ld = graph->ld;
 	const char *chain = ld->attrs.at[start].name;
+	const struct edge *edge;
 	uint32_t at = start;
 
 	do {
-		at = graph->edges.at[graph->via[at]].to;
-		chain = pq_ld_printf(ld, "%s needs %s", at == start ? chain : pq_ld_printf(ld, "%s", chain), ld->attrs.at[at].name);
-		if (at != start)
-			chain = pq_ld_printf(ld, "%s, which", chain);
+		edge = &graph->edges.at[graph->via[at]];
+		chain = pq_ld_printf(ld, "%s%s needs %s", chain, at == start ? "" : ", which", ld->attrs.at[edge->to].name);
+		at = edge->to;
 	} while (at != start);
-	pq_ld_error(ld, graph->edges.at[graph->via[start]].src, "an attribute that depends on itself: %s", chain);
+	pq_ld_error(ld, edge->src, "an attribute that depends on itself: %s", chain);
 }
 
 /* Depth-first with its own stack: a chain of attributes may be as long as their number. */
