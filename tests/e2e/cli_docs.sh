@@ -67,14 +67,14 @@ done <commands
 check_command
 [ "$commands" -ge 5 ] || note "only $commands commands were found in the page"
 
-exits 0 "$PRATIQUE" inspect us.mdb --attrs
-facts=0
+exits 0 "$PRATIQUE" inspect us.mdb --attrs --json
+tr '{' '\n' <<<"$out" | sed -n 's/^"name":"\([^"]*\)".*"fact":true.*/\1/p' | sort >known
+sed -n '/^## The facts/,/^### Symbols/s/^| `\([^`]*\)` |.*/\1/p' "$page" | sort >documented
+[ "$(wc -l <known)" -gt 50 ] || note "only $(wc -l <known) facts were found in the store"
 while IFS= read -r name; do
-	facts=$((facts + 1))
-	grep -qF "| \`$name\` |" "$page" || note "$name is not in docs/request.md"
-done < <(sed -n 's/^\([a-z][A-Za-z0-9_.]*\): .*, fact.*/\1/p' <<<"$out")
-[ "$facts" -gt 50 ] || note "only $facts facts were found in the store"
+	note "the fact $name is not in docs/request.md"
+done < <(comm -23 known documented)
 while IFS= read -r name; do
-	grep -qE "^$name: .*, fact" <<<"$out" || note "docs/request.md has $name, which the packs do not know"
-done < <(sed -n '/^## The facts/,/^### Symbols/s/^| `\([^`]*\)` |.*/\1/p' "$page")
+	note "docs/request.md has the fact $name, which the packs do not know"
+done < <(comm -13 known documented)
 finish
