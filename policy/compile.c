@@ -710,6 +710,7 @@ fill_rule(struct pq_builder *b, size_t index, struct pq_p_rule *out)
 	    .to = rule->to,
 	    .pack = rule->pack,
 	    .text = pq_build_string(b, rule->text),
+	    .jurisdiction = derives ? PQ_NO_INDEX : rule->jurisdiction,
 	    .label = pq_build_string(b, rule->label),
 	    .kind = (uint8_t)rule->kind,
 	    .policy = (uint8_t)rule->policy,

@@ -223,6 +223,7 @@ struct pq_p_rule {
 	uint32_t id, title, note, confidence, cite, file;
 	int32_t line, from, to;
 	uint32_t pack, text;
+	uint32_t jurisdiction;    /* symbol under which it counts; PQ_NO_INDEX = any */
 	uint32_t label;           /* requirement, obligation */
 	uint32_t bar_label;       /* restriction, allows: how the bar is shown */
 	uint8_t kind, policy, overcomes_all, considered_always;

@@ -1,0 +1,469 @@
+/* The licence algebra: from matched rules to an outcome, with both of its ends where something is unknown. */
+#include "policy/eval.h"
+
+#include <string.h>
+
+/* ---- one evaluation ---- */
+
+static void
+reset_element(const struct pq_eval *ev, struct pq_element *element)
+{
+	memset(element->tri, PQ_F, ev->image->meta->scope_dnfs[element->scope]);
+}
+
+static void
+reset(struct pq_eval *ev)
+{
+	reset_element(ev, &ev->req);
+	reset_element(ev, &ev->decision);
+	for (size_t i = 0; i < ev->n_parties; i++) {
+		reset_element(ev, &ev->parties[i]);
+		for (size_t k = 0; k < ev->parties[i].n_owners; k++)
+			reset_element(ev, &ev->parties[i].owners[k]);
+	}
+	for (size_t i = 0; i < ev->n_hits; i++)
+		reset_element(ev, &ev->hits[i]);
+	for (size_t i = 0; i < ev->n_intermediates; i++)
+		reset_element(ev, &ev->intermediates[i]);
+}
+
+static void
+compute_everywhere(struct pq_eval *ev, uint32_t attr)
+{
+	struct pq_where where = pq_where_request(ev);
+	enum pq_scope scope = ev->p->attrs[attr].scope;
+	size_t n;
+
+	if (scope == PQ_SCOPE_REQUEST) {
+		pq_value_compute(ev, &where, attr);
+		return;
+	}
+	if (scope == PQ_SCOPE_OWNER) {
+		for (size_t i = 0; i < ev->n_parties; i++) {
+			where.at[PQ_SCOPE_PARTY] = &ev->parties[i];
+			for (size_t k = 0; k < ev->parties[i].n_owners; k++) {
+				where.at[PQ_SCOPE_OWNER] = &ev->parties[i].owners[k];
+				pq_value_compute(ev, &where, attr);
+			}
+		}
+		return;
+	}
+	struct pq_element *elements = pq_elements(ev, &where, scope, &n);
+	for (size_t i = 0; i < n; i++) {
+		where.at[scope] = &elements[i];
+		pq_value_compute(ev, &where, attr);
+	}
+}
+
+static void
+resolve(struct pq_eval *ev)
+{
+	const struct pq_p_meta *meta = ev->image->meta;
+	uint32_t attr = 0, space = 0;
+
+	for (uint32_t level = 0; level + 1 < meta->n_levels; level++) {
+		for (; attr < ev->p->n_attr_order && ev->p->attrs[ev->p->attr_order[attr]].level == level; attr++)
+			compute_everywhere(ev, ev->p->attr_order[attr]);
+		for (; space < ev->p->n_spaces && ev->p->spaces[space].level == level; space++)
+			pq_match_space(ev, space);
+	}
+}
+
+static void
+collect_active(struct pq_eval *ev)
+{
+	ev->n_active = 0;
+	for (uint32_t i = 0; i < ev->p->n_main_rules; i++) {
+		uint32_t rule = ev->p->main_rules[i];
+		enum pq_tri tri = ev->req.tri[ev->p->dnfs[ev->p->rules[rule].dnf].slot];
+		if (tri != PQ_F)
+			ev->active[ev->n_active++] = (struct pq_active){rule, tri};
+	}
+}
+
+static bool
+bit_of(const uint64_t *words, uint32_t bit)
+{
+	return words[bit / 64] >> (bit % 64) & 1;
+}
+
+static const uint64_t *
+words_at(const struct pq_eval *ev, uint32_t first)
+{
+	return ev->p->words + first;
+}
+
+/* Which requirements count: they hold, and no exclusion covers them. */
+static void
+count_requirements(struct pq_eval *ev)
+{
+	memset(ev->counts, 0, ev->image->meta->n_requirements * sizeof(*ev->counts));
+	for (size_t i = 0; i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		if (rule->kind == PQ_KIND_REQUIREMENT)
+			ev->counts[rule->requirement] = ev->active[i].tri;
+	}
+	for (size_t i = 0; i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		if (rule->kind != PQ_KIND_EXCLUSION)
+			continue;
+		for (uint32_t r = 0; r < ev->image->meta->n_requirements; r++) {
+			if (ev->counts[r] != PQ_F && bit_of(words_at(ev, rule->excludes), r))
+				ev->counts[r] = pq_and(ev->counts[r], pq_not(ev->active[i].tri));
+		}
+	}
+}
+
+/* ---- exceptions ---- */
+
+static bool
+is_considered(const struct pq_eval *ev, const struct pq_p_rule *rule)
+{
+	if (rule->considered_always)
+		return true;
+	uint32_t claim = ev->image->meta->claim_fact;
+	if (claim != PQ_NO_INDEX) {
+		const struct pq_given *given = &ev->req.given[ev->p->attrs[claim].slot];
+		for (uint32_t i = 0; given->state == PQ_SAID && i < given->n_symbols; i++) {
+			if (bit_of(words_at(ev, rule->claims), given->symbols[i]))
+				return true;
+		}
+	}
+	for (uint32_t i = 0; i < rule->claimed_by.n; i++) {
+		const struct pq_p_attr *a = &ev->p->attrs[ev->p->lists[rule->claimed_by.first + i]];
+		if (a->scope == PQ_SCOPE_REQUEST && ev->req.given[a->slot].state != PQ_SILENT)
+			return true;
+		for (size_t k = 0; a->scope == PQ_SCOPE_PARTY && k < ev->n_parties; k++) {
+			if (ev->parties[k].given[a->slot].state != PQ_SILENT)
+				return true;
+		}
+	}
+	return false;
+}
+
+static struct pq_exception *
+exception_for(struct pq_eval *ev, uint32_t symbol, uint32_t rule)
+{
+	int16_t *at = &ev->exception_at[symbol];
+
+	if (*at >= 0)
+		return &ev->exceptions[*at];
+	*at = (int16_t)ev->n_exceptions;
+	struct pq_exception *e = &ev->exceptions[ev->n_exceptions++];
+	e->symbol = symbol;
+	e->rule = rule;
+	e->match = e->barred = e->usable = PQ_F;
+	e->barred_by = PQ_NO_INDEX;
+	memset(e->over_sure, 0, ev->image->meta->reason_words * sizeof(*e->over_sure));
+	memset(e->over_poss, 0, ev->image->meta->reason_words * sizeof(*e->over_poss));
+	return e;
+}
+
+static void
+collect_exceptions(struct pq_eval *ev)
+{
+	for (size_t i = 0; i < ev->n_exceptions; i++)
+		ev->exception_at[ev->exceptions[i].symbol] = -1;
+	ev->n_exceptions = 0;
+	for (uint32_t i = 0; i < ev->p->n_main_rules; i++) {
+		uint32_t index = ev->p->main_rules[i];
+		const struct pq_p_rule *rule = &ev->p->rules[index];
+		if (rule->kind != PQ_KIND_EXCEPTION || !is_considered(ev, rule))
+			continue;
+		enum pq_tri tri = ev->req.tri[ev->p->dnfs[rule->dnf].slot];
+		struct pq_exception *e = exception_for(ev, rule->exception, index);
+		if (tri > e->match) {
+			e->match = tri;
+			e->rule = index;
+		}
+		for (uint32_t w = 0; w < ev->image->meta->reason_words; w++) {
+			uint64_t over = words_at(ev, rule->overcomes)[w];
+			e->over_sure[w] |= tri == PQ_T ? over : 0;
+			e->over_poss[w] |= tri != PQ_F ? over : 0;
+		}
+	}
+}
+
+/* Is the rule a bar that is in effect, and how surely? */
+static enum pq_tri
+bar_truth(const struct pq_eval *ev, const struct pq_active *active)
+{
+	const struct pq_p_rule *rule = &ev->p->rules[active->rule];
+
+	if (rule->kind == PQ_KIND_RESTRICTION)
+		return active->tri;
+	if (rule->kind == PQ_KIND_REQUIREMENT && rule->has_allows)
+		return ev->counts[rule->requirement];
+	return PQ_F;
+}
+
+static void
+bar_exceptions(struct pq_eval *ev)
+{
+	for (size_t i = 0; i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		enum pq_tri tri = bar_truth(ev, &ev->active[i]);
+		if (tri == PQ_F || rule->bars == PQ_NO_INDEX)
+			continue;
+		for (size_t k = 0; k < ev->n_exceptions; k++) {
+			struct pq_exception *e = &ev->exceptions[k];
+			if (!bit_of(words_at(ev, rule->bars), e->symbol) || tri <= e->barred)
+				continue;
+			e->barred = tri;
+			e->barred_by = ev->active[i].rule;
+		}
+	}
+}
+
+static enum pq_tri
+overcomes(const struct pq_eval *ev, const struct pq_exception *e, const struct pq_p_rule *requirement)
+{
+	if (requirement->has_allows)
+		return bit_of(words_at(ev, requirement->allows), e->symbol) ? PQ_T : PQ_F;
+	if (bit_of(e->over_sure, requirement->reason))
+		return PQ_T;
+	return bit_of(e->over_poss, requirement->reason) ? PQ_U : PQ_F;
+}
+
+static enum pq_tri
+use_exceptions(struct pq_eval *ev)
+{
+	enum pq_tri some = PQ_F;
+
+	for (size_t k = 0; k < ev->n_exceptions; k++) {
+		struct pq_exception *e = &ev->exceptions[k];
+		e->usable = pq_and(e->match, pq_not(e->barred));
+		for (size_t i = 0; i < ev->n_active && e->usable != PQ_F; i++) {
+			const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+			if (rule->kind != PQ_KIND_REQUIREMENT)
+				continue;
+			enum pq_tri counts = ev->counts[rule->requirement];
+			e->usable = pq_and(e->usable, pq_or(pq_not(counts), overcomes(ev, e, rule)));
+		}
+		some = pq_or(some, e->usable);
+	}
+	return some;
+}
+
+/* ---- the outcome ---- */
+
+struct findings {
+	enum pq_tri prohibited, refer, required, usable;
+};
+
+static struct findings
+find(struct pq_eval *ev)
+{
+	struct findings f = {PQ_F, PQ_F, PQ_F, PQ_F};
+
+	count_requirements(ev);
+	collect_exceptions(ev);
+	bar_exceptions(ev);
+	f.usable = use_exceptions(ev);
+	for (size_t i = 0; i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		if (rule->kind == PQ_KIND_PROHIBITION)
+			f.prohibited = pq_or(f.prohibited, ev->active[i].tri);
+		else if (rule->kind == PQ_KIND_REFER)
+			f.refer = pq_or(f.refer, ev->active[i].tri);
+		else if (rule->kind == PQ_KIND_REQUIREMENT)
+			f.required = pq_or(f.required, ev->counts[rule->requirement]);
+	}
+	return f;
+}
+
+static enum pq_outcome
+worst_of(const struct findings *f, enum pq_outcome available)
+{
+	if (f->prohibited != PQ_F)
+		return PQ_OUTCOME_PROHIBITED;
+	if (f->required != PQ_F && f->usable != PQ_T)
+		return PQ_OUTCOME_LICENSE_REQUIRED;
+	if (f->refer != PQ_F)
+		return PQ_OUTCOME_REFER;
+	return f->required != PQ_F ? available : PQ_OUTCOME_NO_LICENSE_REQUIRED;
+}
+
+static enum pq_outcome
+best_of(const struct findings *f, enum pq_outcome available)
+{
+	if (f->prohibited == PQ_T)
+		return PQ_OUTCOME_PROHIBITED;
+	if (f->required == PQ_T && f->usable == PQ_F)
+		return PQ_OUTCOME_LICENSE_REQUIRED;
+	if (f->refer == PQ_T)
+		return PQ_OUTCOME_REFER;
+	return f->required == PQ_T ? available : PQ_OUTCOME_NO_LICENSE_REQUIRED;
+}
+
+/* The law that surely applies; NULL when it is open. *ret_none: surely none. */
+static const struct pq_p_jurisdiction *
+certain_jurisdiction(const struct pq_eval *ev, bool *ret_none)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[PQ_ATTR_JURISDICTION];
+	const struct pq_val *val = &ev->req.vals[a->slot];
+	uint32_t found = 0, symbol = 0;
+
+	for (uint32_t w = 0; w < a->words; w++) {
+		found += (uint32_t)__builtin_popcountll(val->poss[w]);
+		if (val->poss[w] != 0)
+			symbol = w * 64 + (uint32_t)__builtin_ctzll(val->poss[w]);
+	}
+	*ret_none = found == 0;
+	if (found != 1 || val->may_none)
+		return NULL;
+	for (size_t i = 0; i < ev->p->n_jurisdictions; i++) {
+		if (ev->p->jurisdictions[i].symbol == symbol)
+			return &ev->p->jurisdictions[i];
+	}
+	*ret_none = true;
+	return NULL;
+}
+
+static void
+fixed(struct pq_outcome_range *ret, enum pq_outcome outcome)
+{
+	ret->best = ret->worst = outcome;
+	ret->determined = true;
+}
+
+void
+pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret)
+{
+	bool none;
+
+	reset(ev);
+	resolve(ev);
+	collect_active(ev);
+	struct findings f = find(ev);
+	memset(ret->usable, 0, ev->image->meta->exception_words * sizeof(*ret->usable));
+	ret->determined = false;
+	ret->jurisdiction = certain_jurisdiction(ev, &none);
+	if (ret->jurisdiction == NULL) {
+		/* No law at all is not a "yes": a person must look. */
+		if (none) {
+			fixed(ret, PQ_OUTCOME_REFER);
+			return;
+		}
+		ret->best = PQ_OUTCOME_NOT_SUBJECT;
+		ret->worst = PQ_OUTCOME_PROHIBITED;
+		return;
+	}
+	if (ret->jurisdiction->fixed != PQ_OUTCOME_NONE) {
+		fixed(ret, ret->jurisdiction->fixed);
+		return;
+	}
+	if (ev->request->jurisdiction_only) {
+		fixed(ret, ret->jurisdiction->only != PQ_OUTCOME_NONE ? ret->jurisdiction->only : PQ_OUTCOME_REFER);
+		return;
+	}
+	ret->best = best_of(&f, ret->jurisdiction->available);
+	ret->worst = worst_of(&f, ret->jurisdiction->available);
+	ret->determined = ret->best == ret->worst || ret->best >= PQ_OUTCOME_REFER;
+	for (size_t k = 0; k < ev->n_exceptions; k++) {
+		const struct pq_exception *e = &ev->exceptions[k];
+		if (e->usable == PQ_T)
+			ret->usable[e->symbol / 64] |= UINT64_C(1) << (e->symbol % 64);
+	}
+}
+
+struct pq_mask
+pq_outcome_deps(struct pq_eval *ev, const struct pq_outcome_range *range)
+{
+	struct pq_where where = pq_where_request(ev);
+	struct pq_mask deps = {0};
+
+	if (range->jurisdiction == NULL)
+		return pq_value_deps(ev, &where, PQ_ATTR_JURISDICTION);
+	for (size_t i = 0; i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		if (ev->active[i].tri != PQ_U)
+			continue;
+		if (rule->kind == PQ_KIND_EXCEPTION && ev->exception_at[rule->exception] < 0)
+			continue; /* not considered */
+		struct pq_mask more = pq_dnf_deps(ev, &where, rule->dnf);
+		pq_mask_join(&deps, &more);
+	}
+	return deps;
+}
+
+/* ---- after the outcome ---- */
+
+static void
+set_decision_symbol(struct pq_eval *ev, uint32_t attr, uint32_t symbol)
+{
+	struct pq_val *val = &ev->decision.vals[ev->p->attrs[attr].slot];
+
+	if (symbol == PQ_NO_INDEX || val->poss == NULL || symbol / 64 >= ev->p->attrs[attr].words)
+		return;
+	val->poss[symbol / 64] |= UINT64_C(1) << (symbol % 64);
+	val->sure[symbol / 64] |= UINT64_C(1) << (symbol % 64);
+	val->may_none = false;
+}
+
+static void
+clear_decision(struct pq_eval *ev)
+{
+	for (uint32_t attr = PQ_ATTR_DECISION_OUTCOME; attr <= PQ_ATTR_DECISION_SOLE; attr++) {
+		const struct pq_p_attr *a = &ev->p->attrs[attr];
+		struct pq_val *val = &ev->decision.vals[a->slot];
+		memset(val->poss, 0, a->words * sizeof(*val->poss));
+		memset(val->sure, 0, a->words * sizeof(*val->sure));
+		val->may_none = a->single;
+	}
+}
+
+static void
+fill_decision(struct pq_eval *ev, enum pq_outcome outcome, const uint64_t *usable)
+{
+	const char *name = pq_outcome_name(outcome);
+	uint32_t n_usable = 0, sole = PQ_NO_INDEX;
+
+	clear_decision(ev);
+	set_decision_symbol(ev, PQ_ATTR_DECISION_OUTCOME,
+	                    pq_find_symbol(ev->image, ev->image->meta->domain_outcome, name, strlen(name)));
+	for (size_t i = 0; i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		if (rule->kind != PQ_KIND_REQUIREMENT || ev->counts[rule->requirement] != PQ_T)
+			continue;
+		set_decision_symbol(ev, PQ_ATTR_DECISION_AUTHORITY, rule->authority);
+		set_decision_symbol(ev, PQ_ATTR_DECISION_REASONS, rule->reason);
+	}
+	for (uint32_t w = 0; w < ev->image->meta->exception_words; w++) {
+		for (uint64_t left = usable[w]; left != 0; left &= left - 1) {
+			sole = w * 64 + (uint32_t)__builtin_ctzll(left);
+			n_usable++;
+			set_decision_symbol(ev, PQ_ATTR_DECISION_EXCEPTIONS, sole);
+		}
+	}
+	if (n_usable == 1)
+		set_decision_symbol(ev, PQ_ATTR_DECISION_SOLE, sole);
+}
+
+void
+pq_evaluate_post(struct pq_eval *ev, enum pq_outcome outcome, const struct pq_outcome_range *range)
+{
+	const struct pq_program *p = ev->p;
+	bool available = range->jurisdiction != NULL && outcome == range->jurisdiction->available;
+	uint64_t *usable = ev->considered;
+
+	/* Exceptions count as usable only where one is needed and available. */
+	for (uint32_t w = 0; w < ev->image->meta->exception_words; w++)
+		usable[w] = available ? range->usable[w] : 0;
+	fill_decision(ev, outcome, usable);
+	ev->n_post = 0;
+	if (ev->image->meta->post_space == PQ_NO_INDEX)
+		return;
+	for (uint32_t space = 0; space < p->n_spaces; space++) {
+		if (p->spaces[space].level + 1 == ev->image->meta->n_levels)
+			pq_match_space(ev, space);
+	}
+	for (uint32_t i = 0; i < p->n_post_rules; i++) {
+		const struct pq_p_rule *rule = &p->rules[p->post_rules[i]];
+		if (ev->decision.tri[p->dnfs[rule->dnf].slot] != PQ_T)
+			continue;
+		if (rule->unless != PQ_NO_INDEX && ev->decision.tri[p->dnfs[rule->unless].slot] == PQ_T)
+			continue;
+		ev->post[ev->n_post++] = (struct pq_active){p->post_rules[i], PQ_T};
+	}
+}

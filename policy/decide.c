@@ -1,0 +1,492 @@
+/*
+ * The way of a request: bind, make its legs (lines × nationalities), evaluate each, search where something is unknown,
+ * and write the decision.
+ */
+#include "policy/decide.h"
+
+#include "policy/decide_parts.h"
+#include "policy/eval.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- memory of an evaluation ---- */
+
+static bool
+make_element(struct pq_eval *ev, struct pq_element *element, enum pq_scope scope, size_t index)
+{
+	const struct pq_p_meta *meta = ev->image->meta;
+	uint32_t n = meta->scope_attrs[scope];
+
+	element->scope = scope;
+	element->index = (uint16_t)index;
+	if (element->given == NULL)
+		element->given = pq_arena_array(ev->arena, (size_t)n + 1, sizeof(*element->given));
+	element->vals = pq_arena_array(ev->arena, (size_t)n + 1, sizeof(*element->vals));
+	element->words = pq_arena_array(ev->arena, 2 * (size_t)meta->scope_words[scope] + 1, sizeof(*element->words));
+	element->tri = pq_arena_array(ev->arena, (size_t)meta->scope_dnfs[scope] + 1, sizeof(*element->tri));
+	element->var = pq_arena_array(ev->arena, (size_t)n + 1, sizeof(*element->var));
+	if (element->given == NULL || element->vals == NULL || element->words == NULL || element->tri == NULL ||
+	    element->var == NULL)
+		return false;
+	memset(element->var, 0xff, n * sizeof(*element->var));
+	return true;
+}
+
+static void
+wire_sets(const struct pq_eval *ev, struct pq_element *element)
+{
+	for (size_t i = 0; i < ev->p->n_attrs; i++) {
+		const struct pq_p_attr *a = &ev->p->attrs[i];
+		if (a->scope != element->scope)
+			continue;
+		struct pq_val *val = &element->vals[a->slot];
+		val->sure = element->words + a->word;
+		val->poss = element->words + ev->image->meta->scope_words[element->scope] + a->word;
+	}
+}
+
+static struct pq_element *
+make_elements(struct pq_eval *ev, enum pq_scope scope, size_t n)
+{
+	struct pq_element *elements = pq_arena_array(ev->arena, n + 1, sizeof(*elements));
+
+	for (size_t i = 0; elements != NULL && i < n; i++) {
+		if (!make_element(ev, &elements[i], scope, i))
+			return NULL;
+		wire_sets(ev, &elements[i]);
+	}
+	return elements;
+}
+
+static bool
+make_exceptions(struct pq_eval *ev)
+{
+	uint32_t domain = ev->image->meta->domain_exception;
+	size_t n = domain != PQ_NO_INDEX ? ev->p->domains[domain].symbols.n : 0;
+	size_t words = ev->image->meta->reason_words;
+	uint64_t *sets = pq_arena_array(ev->arena, 2 * n * words + 1, sizeof(*sets));
+
+	ev->exceptions = pq_arena_array(ev->arena, n + 1, sizeof(*ev->exceptions));
+	ev->exception_at = pq_arena_array(ev->arena, n + 1, sizeof(*ev->exception_at));
+	if (sets == NULL || ev->exceptions == NULL || ev->exception_at == NULL)
+		return false;
+	memset(ev->exception_at, 0xff, n * sizeof(*ev->exception_at));
+	for (size_t i = 0; i < n; i++) {
+		ev->exceptions[i].over_sure = sets + 2 * i * words;
+		ev->exceptions[i].over_poss = sets + (2 * i + 1) * words;
+	}
+	return true;
+}
+
+static bool
+make_scratch(struct pq_eval *ev)
+{
+	const struct pq_p_meta *meta = ev->image->meta;
+	uint64_t *words = pq_arena_array(ev->arena, 6 * (size_t)meta->max_space_words + 1, sizeof(*words));
+
+	ev->vars = pq_arena_array(ev->arena, PQ_MAX_VARS, sizeof(*ev->vars));
+	ev->row_vars = pq_arena_array(ev->arena, PQ_MAX_VARS, sizeof(*ev->row_vars));
+	ev->active = pq_arena_array(ev->arena, ev->p->n_main_rules + 1, sizeof(*ev->active));
+	ev->post = pq_arena_array(ev->arena, ev->p->n_post_rules + 1, sizeof(*ev->post));
+	ev->counts = pq_arena_array(ev->arena, (size_t)meta->n_requirements + 1, sizeof(*ev->counts));
+	ev->considered = pq_arena_array(ev->arena, (size_t)meta->exception_words + 1, sizeof(*ev->considered));
+	if (words == NULL || ev->vars == NULL || ev->row_vars == NULL || ev->active == NULL || ev->post == NULL ||
+	    ev->counts == NULL || ev->considered == NULL)
+		return false;
+	ev->must = words;
+	ev->may = words + meta->max_space_words;
+	ev->outer_must = words + 2 * (size_t)meta->max_space_words;
+	ev->outer_may = words + 3 * (size_t)meta->max_space_words;
+	return make_exceptions(ev);
+}
+
+/* ---- binding ---- */
+
+struct request_binding {
+	const struct pq_image *image;
+	const struct pq_request *request;
+	struct pq_arena *arena;
+	struct pq_violations violations;
+	struct pq_eval *ev;          /* its elements get the givens */
+	struct pq_given **lines;
+	size_t n_lines;
+};
+
+static bool
+too_many(struct request_binding *b, size_t n, size_t max, const char *what)
+{
+	if (n <= max)
+		return false;
+	pq_violate(&b->violations, what, (struct pq_text){"", 0}, "TOO_MANY", "more than %zu", max);
+	return true;
+}
+
+static void
+bind_parties(struct request_binding *b)
+{
+	char where[64];
+
+	for (size_t i = 0; i < b->request->n_parties; i++) {
+		const struct pq_party *party = &b->request->parties[i];
+		struct pq_element *element = &b->ev->parties[i];
+		int len = snprintf(where, sizeof(where), "parties[%zu]", i);
+		pq_bind(b->image, &party->facts, PQ_SCOPE_PARTY, where, element->given, b->arena, &b->violations);
+		pq_bind_required(b->image, PQ_SCOPE_PARTY, where, element->given, &b->violations);
+		for (size_t k = 0; k < element->n_owners; k++) {
+			snprintf(where + len, sizeof(where) - (size_t)len, ".owners[%zu]", k);
+			pq_bind(b->image, &party->owners[k], PQ_SCOPE_OWNER, where, element->owners[k].given, b->arena,
+			        &b->violations);
+			pq_bind_required(b->image, PQ_SCOPE_OWNER, where, element->owners[k].given, &b->violations);
+		}
+	}
+}
+
+static void
+bind_elements(struct request_binding *b, const struct pq_facts *facts, struct pq_element *elements, size_t n,
+              enum pq_scope scope, const char *name)
+{
+	char where[64];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(where, sizeof(where), "%s[%zu]", name, i);
+		pq_bind(b->image, &facts[i], scope, where, elements[i].given, b->arena, &b->violations);
+		pq_bind_required(b->image, scope, where, elements[i].given, &b->violations);
+	}
+}
+
+/* What is said of a line goes before what is said of the whole request. */
+static void
+bind_lines(struct request_binding *b, const struct pq_given *base)
+{
+	size_t n = b->image->meta->scope_attrs[PQ_SCOPE_REQUEST];
+	char where[64] = "";
+
+	for (size_t i = 0; i < b->n_lines; i++) {
+		struct pq_given *given = pq_arena_array(b->arena, n + 1, sizeof(*given));
+		if (given == NULL) {
+			b->violations.oom = true;
+			return;
+		}
+		b->lines[i] = given;
+		if (b->request->n_lines > 0) {
+			snprintf(where, sizeof(where), "lines[%zu]", i);
+			pq_bind(b->image, &b->request->lines[i], PQ_SCOPE_REQUEST, where, given, b->arena, &b->violations);
+		}
+		for (size_t s = 0; s < n; s++) {
+			if (given[s].state == PQ_SILENT)
+				given[s] = base[s];
+		}
+		pq_bind_required(b->image, PQ_SCOPE_REQUEST, where, given, &b->violations);
+	}
+}
+
+static bool
+make_all_elements(struct pq_eval *ev, const struct pq_request *request)
+{
+	ev->n_parties = request->n_parties;
+	ev->n_hits = request->n_hits;
+	ev->n_intermediates = request->n_intermediates;
+	ev->parties = make_elements(ev, PQ_SCOPE_PARTY, ev->n_parties);
+	ev->hits = make_elements(ev, PQ_SCOPE_HIT, ev->n_hits);
+	ev->intermediates = make_elements(ev, PQ_SCOPE_INTERMEDIATE, ev->n_intermediates);
+	if (ev->parties == NULL || ev->hits == NULL || ev->intermediates == NULL)
+		return false;
+	for (size_t i = 0; i < ev->n_parties; i++) {
+		ev->parties[i].n_owners = request->parties[i].n_owners;
+		ev->parties[i].owners = make_elements(ev, PQ_SCOPE_OWNER, ev->parties[i].n_owners);
+		if (ev->parties[i].owners == NULL)
+			return false;
+		for (size_t k = 0; k < ev->parties[i].n_owners; k++)
+			ev->parties[i].owners[k].party = (uint16_t)i;
+	}
+	return true;
+}
+
+static enum pq_status
+bind_request(struct request_binding *b, struct pq_err *err)
+{
+	const struct pq_request *request = b->request;
+	bool over = too_many(b, request->n_lines, PQ_MAX_LINES, "lines");
+
+	over |= too_many(b, request->n_parties, PQ_MAX_PARTIES, "parties");
+	over |= too_many(b, request->n_hits, PQ_MAX_HITS, "screening.hits");
+	over |= too_many(b, request->n_intermediates, PQ_MAX_INTERMEDIATES, "intermediate");
+	for (size_t i = 0; !over && i < request->n_parties; i++)
+		over |= too_many(b, request->parties[i].n_owners, PQ_MAX_OWNERS, "parties.owners");
+	if (over)
+		return PQ_EINVAL;
+
+	struct pq_given *base =
+	    pq_arena_array(b->arena, (size_t)b->image->meta->scope_attrs[PQ_SCOPE_REQUEST] + 1, sizeof(*base));
+	b->n_lines = request->n_lines > 0 ? request->n_lines : 1;
+	b->lines = pq_arena_array(b->arena, b->n_lines, sizeof(struct pq_given *));
+	if (base == NULL || b->lines == NULL || !make_all_elements(b->ev, request))
+		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	pq_bind(b->image, &request->facts, PQ_SCOPE_REQUEST, "", base, b->arena, &b->violations);
+	bind_lines(b, base);
+	bind_parties(b);
+	bind_elements(b, request->hits, b->ev->hits, b->ev->n_hits, PQ_SCOPE_HIT, "screening.hits");
+	bind_elements(b, request->intermediates, b->ev->intermediates, b->ev->n_intermediates, PQ_SCOPE_INTERMEDIATE,
+	              "intermediate");
+	if (b->violations.oom)
+		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	return b->violations.n > 0 ? PQ_EINVAL : PQ_OK;
+}
+
+/* ---- legs ---- */
+
+struct leg {
+	size_t line;
+	uint32_t by;       /* the fact that told the nationality, or PQ_NO_INDEX */
+	uint32_t symbol;   /* the nationality; PQ_NO_INDEX = unknown */
+	bool silent_by;    /* the fact is not given */
+	struct pq_decision decision;
+	const struct pq_p_jurisdiction *jurisdiction;
+	bool dropped;
+};
+
+struct legs {
+	struct leg *at;
+	size_t n, cap;
+};
+
+static bool
+add_leg(struct legs *legs, struct pq_arena *arena, struct leg leg)
+{
+	if (legs->n == legs->cap) {
+		size_t cap = legs->cap > 0 ? legs->cap * 2 : 4;
+		struct leg *at = pq_arena_array(arena, cap, sizeof(*at));
+		if (at == NULL)
+			return false;
+		if (legs->n > 0)
+			memcpy(at, legs->at, legs->n * sizeof(*at));
+		legs->at = at;
+		legs->cap = cap;
+	}
+	legs->at[legs->n++] = leg;
+	return true;
+}
+
+static bool
+is_release(const struct pq_image *image, const struct pq_given *given)
+{
+	const struct pq_p_meta *meta = image->meta;
+
+	if (meta->release_fact == PQ_NO_INDEX || meta->release_replaces == PQ_NO_INDEX)
+		return false;
+	const struct pq_given *fact = &given[image->p.attrs[meta->release_fact].slot];
+	for (uint32_t i = 0; fact->state == PQ_SAID && i < meta->release_values.n; i++) {
+		if (fact->n_symbols == 1 && fact->symbols[0] == image->p.lists[meta->release_values.first + i])
+			return true;
+	}
+	return false;
+}
+
+static bool
+already_by(const struct legs *legs, size_t line, uint32_t by)
+{
+	for (size_t i = 0; i < legs->n; i++) {
+		if (legs->at[i].line == line && legs->at[i].by == by)
+			return true;
+	}
+	return false;
+}
+
+/* A release goes to each nationality that some law looks at; which law applies is known only after the evaluation. */
+static bool
+add_releases(const struct pq_image *image, struct legs *legs, struct pq_arena *arena, size_t line,
+             const struct pq_given *given)
+{
+	for (size_t j = 0; j < image->p.n_jurisdictions; j++) {
+		uint32_t by = image->p.jurisdictions[j].release_by;
+		if (by == PQ_NO_INDEX || already_by(legs, line, by))
+			continue;
+		const struct pq_given *fact = &given[image->p.attrs[by].slot];
+		struct leg leg = {.line = line, .by = by, .symbol = PQ_NO_INDEX, .silent_by = fact->state == PQ_SILENT};
+		if (fact->state != PQ_SAID || fact->n_symbols == 0) {
+			if (!add_leg(legs, arena, leg))
+				return false;
+			continue;
+		}
+		for (uint32_t i = 0; i < fact->n_symbols; i++) {
+			leg.symbol = fact->symbols[i];
+			if (!add_leg(legs, arena, leg))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool
+make_legs(const struct request_binding *b, struct legs *legs)
+{
+	for (size_t i = 0; i < b->n_lines; i++) {
+		size_t before = legs->n;
+		if (is_release(b->image, b->lines[i]) && !add_releases(b->image, legs, b->arena, i, b->lines[i]))
+			return false;
+		struct leg plain = {.line = i, .by = PQ_NO_INDEX};
+		if (legs->n == before && !add_leg(legs, b->arena, plain))
+			return false;
+	}
+	return true;
+}
+
+/* The nationality takes the place of the fact that it replaces. */
+static void
+replace_fact(const struct pq_image *image, struct pq_eval *ev, struct leg *leg, struct pq_given *given)
+{
+	struct pq_given *fact = &given[image->p.attrs[image->meta->release_replaces].slot];
+
+	if (leg->symbol == PQ_NO_INDEX) {
+		*fact = (struct pq_given){.state = PQ_SAID_UNKNOWN, .named_by = leg->by};
+		return;
+	}
+	uint32_t *symbol = pq_arena_alloc(ev->arena, sizeof(*symbol));
+	if (symbol == NULL) {
+		ev->oom = true;
+		return;
+	}
+	*symbol = leg->symbol;
+	*fact = (struct pq_given){.state = PQ_SAID, .n_symbols = 1, .symbols = symbol, .named_by = PQ_NO_INDEX};
+}
+
+static enum pq_status
+run_leg(const struct request_binding *b, struct pq_eval *ev, struct leg *leg, struct pq_err *err)
+{
+	size_t n = b->image->meta->scope_attrs[PQ_SCOPE_REQUEST];
+	struct pq_given *given = pq_arena_array(b->arena, n + 1, sizeof(*given));
+
+	if (given == NULL)
+		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	memcpy(given, b->lines[leg->line], n * sizeof(*given));
+	for (size_t i = 0; i < n; i++)
+		given[i].named_by = PQ_NO_INDEX;
+	if (leg->by != PQ_NO_INDEX)
+		replace_fact(b->image, ev, leg, given);
+	ev->req.given = given;
+	ev->line = leg->line;
+	pq_decide_leg(ev, &leg->decision, &leg->jurisdiction);
+	if (ev->oom)
+		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	return PQ_OK;
+}
+
+/* A leg of a nationality counts only under the law that looks at it. */
+static void
+drop_legs(struct legs *legs, const struct pq_image *image)
+{
+	for (size_t i = 0; i < legs->n; i++) {
+		struct leg *leg = &legs->at[i];
+		if (leg->by == PQ_NO_INDEX)
+			continue;
+		uint32_t by = leg->jurisdiction != NULL ? leg->jurisdiction->release_by : leg->by;
+		leg->dropped = by != PQ_NO_INDEX && by != leg->by;
+		if (by != PQ_NO_INDEX)
+			continue;
+		/* Where no law looks at nationalities one answer for the line is enough. */
+		for (size_t k = 0; k < i && !leg->dropped; k++)
+			leg->dropped = legs->at[k].line == leg->line && !legs->at[k].dropped;
+	}
+	/* Never drop all legs of a line. */
+	for (size_t i = 0; i < legs->n; i++) {
+		bool kept = false;
+		for (size_t k = 0; k < legs->n; k++)
+			kept |= legs->at[k].line == legs->at[i].line && !legs->at[k].dropped;
+		legs->at[i].dropped &= kept;
+	}
+	(void)image;
+}
+
+static const char *
+leg_name(const struct pq_image *image, const struct leg *leg, size_t n_lines, struct pq_arena *arena)
+{
+	const char *by = "", *symbol = "";
+
+	if (leg->by != PQ_NO_INDEX) {
+		const struct pq_p_attr *a = &image->p.attrs[leg->by];
+		by = pq_string(image, a->name);
+		if (leg->symbol != PQ_NO_INDEX)
+			symbol = pq_string(image, image->p.symbols[image->p.domains[a->domain].symbols.first + leg->symbol]);
+	}
+	if (n_lines < 2)
+		return pq_arena_printf(arena, "%s %s", by, symbol);
+	if (by[0] == '\0')
+		return pq_arena_printf(arena, "lines[%zu]", leg->line);
+	return pq_arena_printf(arena, "lines[%zu] %s %s", leg->line, by, symbol);
+}
+
+static enum pq_status
+finish(const struct request_binding *b, struct legs *legs, struct pq_decision *ret, struct pq_err *err)
+{
+	struct pq_decision *parts = pq_arena_array(b->arena, legs->n, sizeof(*parts));
+	const char **names = pq_arena_array(b->arena, legs->n, sizeof(*names));
+	size_t n = 0;
+
+	if (parts == NULL || names == NULL)
+		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	for (size_t i = 0; i < legs->n; i++) {
+		if (legs->at[i].dropped)
+			continue;
+		parts[n] = legs->at[i].decision;
+		names[n] = leg_name(b->image, &legs->at[i], b->n_lines, b->arena);
+		if (names[n] == NULL)
+			return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+		n++;
+	}
+	if (n == 1) {
+		*ret = parts[0];
+		return PQ_OK;
+	}
+	return pq_join_parts(parts, names, n, b->arena, ret, err);
+}
+
+static enum pq_status
+decide(struct request_binding *b, struct pq_eval *ev, struct pq_decision *ret, struct pq_err *err)
+{
+	struct legs legs = {0};
+
+	if (!make_element(ev, &ev->req, PQ_SCOPE_REQUEST, 0) || !make_element(ev, &ev->decision, PQ_SCOPE_DECISION, 0) ||
+	    !make_scratch(ev) || !make_legs(b, &legs))
+		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	wire_sets(ev, &ev->req);
+	wire_sets(ev, &ev->decision);
+	ev->lines = (struct pq_given *const *)b->lines;
+	ev->n_lines = b->n_lines;
+	for (size_t i = 0; i < legs.n; i++) {
+		enum pq_status status = run_leg(b, ev, &legs.at[i], err);
+		if (status != PQ_OK)
+			return status;
+	}
+	drop_legs(&legs, b->image);
+	return finish(b, &legs, ret, err);
+}
+
+enum pq_status
+pq_decide(const struct pq_image *image, const struct pq_request *request, struct pq_arena *arena,
+          struct pq_decision *ret_decision, const struct pq_violation **ret_violations, size_t *ret_n_violations,
+          struct pq_err *err)
+{
+	struct pq_eval ev = {.image = image, .p = &image->p, .request = request, .arena = arena};
+	struct request_binding b = {
+	    .image = image,
+	    .request = request,
+	    .arena = arena,
+	    .violations = {.arena = arena},
+	    .ev = &ev,
+	};
+
+	enum pq_status status = bind_request(&b, err);
+	if (status == PQ_EINVAL) {
+		if (ret_violations != NULL && ret_n_violations != NULL) {
+			*ret_violations = b.violations.at;
+			*ret_n_violations = b.violations.n;
+		}
+		if (b.violations.n == 0)
+			return pq_fail(err, PQ_EINVAL, "the request is wrong");
+		return pq_fail_at(err, PQ_EINVAL, b.violations.at[0].field, 0, 0, "%s", b.violations.at[0].description);
+	}
+	if (status != PQ_OK)
+		return status;
+	return decide(&b, &ev, ret_decision, err);
+}

@@ -1,0 +1,578 @@
+/* Writing down a leg's decision: what counted, what is barred and by what, what is missing, what is due. */
+#include "policy/decide_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Lists of a decision grow in the arena; their bound is known before they are filled. */
+static void *
+list_of(struct pq_eval *ev, size_t n, size_t size)
+{
+	void *at = pq_arena_array(ev->arena, n > 0 ? n : 1, size);
+
+	if (at == NULL)
+		ev->oom = true;
+	return at;
+}
+
+static const struct pq_rule_ref *
+ref(const struct pq_eval *ev, uint32_t rule)
+{
+	return &ev->image->rules[rule];
+}
+
+static const char *
+symbol_name(const struct pq_eval *ev, uint32_t domain, uint32_t symbol)
+{
+	if (domain == PQ_NO_INDEX || symbol == PQ_NO_INDEX)
+		return "";
+	return pq_string(ev->image, ev->p->symbols[ev->p->domains[domain].symbols.first + symbol]);
+}
+
+static bool
+has_bit(const uint64_t *words, uint32_t bit)
+{
+	return words[bit / 64] >> (bit % 64) & 1;
+}
+
+/* ---- requirements and prohibitions ---- */
+
+static void
+fill_requirements(struct pq_eval *ev, struct pq_decision *d)
+{
+	const struct pq_p_meta *meta = ev->image->meta;
+	bool show_possible = d->outcome == PQ_OUTCOME_LICENSE_REQUIRED || d->outcome == PQ_OUTCOME_NEEDS_INFORMATION;
+
+	d->requirements = list_of(ev, ev->n_active, sizeof(*d->requirements));
+	for (size_t i = 0; !ev->oom && i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		if (rule->kind != PQ_KIND_REQUIREMENT)
+			continue;
+		enum pq_tri counts = ev->counts[rule->requirement];
+		if (counts == PQ_F || (counts == PQ_U && !show_possible))
+			continue;
+		d->requirements[d->n_requirements++] = (struct pq_requirement){
+		    .rule = ref(ev, ev->active[i].rule),
+		    .authority = symbol_name(ev, meta->domain_authority, rule->authority),
+		    .reason = symbol_name(ev, meta->domain_reason, rule->reason),
+		    .label = pq_string(ev->image, rule->label),
+		    .certain = counts == PQ_T,
+		};
+	}
+}
+
+static void
+fill_prohibitions(struct pq_eval *ev, struct pq_decision *d)
+{
+	enum pq_kind kind = d->outcome == PQ_OUTCOME_PROHIBITED ? PQ_KIND_PROHIBITION : PQ_KIND_REFER;
+
+	d->prohibitions = list_of(ev, ev->n_active, sizeof(*d->prohibitions));
+	if (d->outcome != PQ_OUTCOME_PROHIBITED && d->outcome != PQ_OUTCOME_REFER)
+		return;
+	for (size_t i = 0; !ev->oom && i < ev->n_active; i++) {
+		if (ev->p->rules[ev->active[i].rule].kind == kind && ev->active[i].tri == PQ_T)
+			d->prohibitions[d->n_prohibitions++] = ref(ev, ev->active[i].rule);
+	}
+}
+
+/* ---- exceptions ---- */
+
+static bool
+already_available(const struct pq_decision *d, const char *name)
+{
+	for (size_t i = 0; i < d->n_available; i++) {
+		if (strcmp(d->available[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+fill_available(struct pq_eval *ev, struct pq_decision *d, const uint64_t *usable)
+{
+	d->available = list_of(ev, ev->n_exceptions, sizeof(*d->available));
+	if (d->outcome != PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE && d->outcome != PQ_OUTCOME_EXEMPTION_AVAILABLE)
+		return;
+	for (size_t i = 0; !ev->oom && i < ev->n_exceptions; i++) {
+		const struct pq_exception *e = &ev->exceptions[i];
+		const char *name = pq_string(ev->image, ev->p->rules[e->rule].shown_as);
+		if (has_bit(usable, e->symbol) && !already_available(d, name))
+			d->available[d->n_available++] = (struct pq_usable){name, ref(ev, e->rule)};
+	}
+}
+
+static const char *
+attr_words(const struct pq_eval *ev, uint32_t attr)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[attr];
+
+	return pq_string(ev->image, a->title != 0 ? a->title : a->name);
+}
+
+/* The first condition that fails in the alternative that gets furthest. */
+static const struct pq_p_cond *
+failing_cond(struct pq_eval *ev, const struct pq_where *where, uint32_t dnf)
+{
+	const struct pq_p_dnf *d = &ev->p->dnfs[dnf];
+	const struct pq_p_cond *found = NULL;
+	uint32_t furthest = 0;
+
+	for (uint32_t i = 0; i < d->alts.n; i++) {
+		const struct pq_p_alt *alt = &ev->p->alts[d->alts.first + i];
+		for (uint32_t c = 0; c < alt->conds.n; c++) {
+			const struct pq_p_cond *cond = &ev->p->conds[alt->conds.first + c];
+			if (pq_cond_truth(ev, where, cond) != PQ_F)
+				continue;
+			if (found == NULL || c > furthest) {
+				found = cond;
+				furthest = c;
+			}
+			break;
+		}
+	}
+	return found;
+}
+
+static const char *
+cond_words(struct pq_eval *ev, const struct pq_p_cond *cond)
+{
+	char text[256];
+	size_t len = 0;
+
+	if (cond->inner != PQ_NO_INDEX)
+		return pq_arena_printf(ev->arena, "no fitting %s", pq_scope_name(cond->scope));
+	const struct pq_p_attr *a = &ev->p->attrs[cond->attr];
+	if (a->type == PQ_TYPE_BOOL)
+		return pq_arena_printf(ev->arena, "not met: %s%s", cond->op == PQ_OP_NONE ? "not " : "",
+		                       attr_words(ev, cond->attr));
+	if (cond->op == PQ_OP_RANGE)
+		return pq_arena_printf(ev->arena, "%s is outside its range", attr_words(ev, cond->attr));
+	text[0] = '\0';
+	for (uint32_t i = 0; i < cond->symbols.n && i < 6 && len < sizeof(text); i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? ", " : "",
+		                        symbol_name(ev, a->domain, ev->p->lists[cond->symbols.first + i]));
+	if (cond->symbols.n > 6 && len < sizeof(text))
+		snprintf(text + len, sizeof(text) - len, ", ...");
+	return pq_arena_printf(ev->arena, "%s is %s %s", attr_words(ev, cond->attr),
+	                       cond->op == PQ_OP_NONE ? "one of" : "none of", text);
+}
+
+/* The requirement that the exception does not overcome, in words. */
+static const char *
+not_overcome(struct pq_eval *ev, const struct pq_exception *e)
+{
+	for (size_t i = 0; i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		if (rule->kind != PQ_KIND_REQUIREMENT || ev->counts[rule->requirement] != PQ_T || rule->has_allows ||
+		    has_bit(e->over_poss, rule->reason))
+			continue;
+		const char *label = pq_string(ev->image, rule->label);
+		const char *reason = symbol_name(ev, ev->image->meta->domain_reason, rule->reason);
+		return pq_arena_printf(ev->arena, "does not overcome %s", label[0] != '\0' ? label : reason);
+	}
+	return "does not overcome every requirement";
+}
+
+static const char *
+why_closed(struct pq_eval *ev, const struct pq_exception *e, const struct pq_rule_ref **ret_rule)
+{
+	struct pq_where where = pq_where_request(ev);
+
+	*ret_rule = ref(ev, e->rule);
+	if (e->barred == PQ_T) {
+		*ret_rule = ref(ev, e->barred_by);
+		return (*ret_rule)->cite;
+	}
+	if (e->match == PQ_F) {
+		const struct pq_p_cond *cond = failing_cond(ev, &where, ev->p->rules[e->rule].dnf);
+		return cond != NULL ? cond_words(ev, cond) : "its conditions are not met";
+	}
+	return not_overcome(ev, e);
+}
+
+static void
+add_barred(struct pq_eval *ev, struct pq_decision *d, struct pq_barred barred)
+{
+	if (barred.reason == NULL)
+		ev->oom = true;
+	for (size_t i = 0; i < d->n_barred; i++) {
+		if (strcmp(d->barred[i].name, barred.name) == 0 && d->barred[i].rule == barred.rule)
+			return;
+	}
+	d->barred[d->n_barred++] = barred;
+}
+
+static const char *const *
+spares_of(struct pq_eval *ev, const struct pq_p_rule *rule)
+{
+	if (rule->bars_mode != PQ_BARS_ALL_BUT)
+		return NULL;
+	const char **spares = list_of(ev, (size_t)rule->spares.n + 1, sizeof(*spares));
+	for (uint32_t i = 0; !ev->oom && i < rule->spares.n; i++)
+		spares[i] = pq_string(ev->image, ev->p->lists[rule->spares.first + i]);
+	return spares;
+}
+
+/* The bars that are surely in effect, each as the pack shows it. */
+static void
+fill_bars(struct pq_eval *ev, struct pq_decision *d)
+{
+	for (size_t i = 0; !ev->oom && i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		bool bars = rule->kind == PQ_KIND_RESTRICTION && ev->active[i].tri == PQ_T;
+		bars |= rule->kind == PQ_KIND_REQUIREMENT && rule->bars != PQ_NO_INDEX && ev->counts[rule->requirement] == PQ_T;
+		if (!bars)
+			continue;
+		add_barred(ev, d,
+		           (struct pq_barred){
+		               .name = pq_string(ev->image, rule->bar_label),
+		               .reason = pq_string(ev->image, rule->cite),
+		               .rule = ref(ev, ev->active[i].rule),
+		               .spares = spares_of(ev, rule),
+		           });
+	}
+}
+
+/* Under a name that several slices share (GOV) it is closed only if all of them are. */
+static bool
+name_is_open(const struct pq_eval *ev, const char *name)
+{
+	for (size_t i = 0; i < ev->n_exceptions; i++) {
+		const struct pq_exception *e = &ev->exceptions[i];
+		if (e->usable != PQ_F && strcmp(pq_string(ev->image, ev->p->rules[e->rule].shown_as), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+shows_barred(const struct pq_eval *ev, const struct pq_decision *d, bool fixed)
+{
+	(void)ev;
+	return !fixed && d->outcome != PQ_OUTCOME_NEEDS_INFORMATION && d->outcome != PQ_OUTCOME_SUBJECT_TO_EAR &&
+	       d->outcome != PQ_OUTCOME_NOT_SUBJECT && d->outcome != PQ_OUTCOME_NONE;
+}
+
+/* An exception of another law was never in question here. */
+static bool
+of_another_law(const struct pq_p_rule *rule, const struct pq_p_jurisdiction *law)
+{
+	return rule->jurisdiction != PQ_NO_INDEX && law != NULL && rule->jurisdiction != law->symbol;
+}
+
+static void
+fill_barred(struct pq_eval *ev, struct pq_decision *d, const struct pq_p_jurisdiction *law, bool fixed)
+{
+	d->barred = list_of(ev, ev->n_exceptions + ev->n_active, sizeof(*d->barred));
+	if (ev->oom || !shows_barred(ev, d, fixed))
+		return;
+	fill_bars(ev, d);
+	/* Where no licence is required, none of them was needed. */
+	if (d->outcome == PQ_OUTCOME_NO_LICENSE_REQUIRED)
+		return;
+	for (size_t i = 0; !ev->oom && i < ev->n_exceptions; i++) {
+		const struct pq_exception *e = &ev->exceptions[i];
+		const struct pq_p_rule *rule = &ev->p->rules[e->rule];
+		const char *name = pq_string(ev->image, rule->shown_as);
+		if (e->usable != PQ_F || name_is_open(ev, name) || of_another_law(rule, law))
+			continue;
+		const struct pq_rule_ref *by;
+		const char *reason = why_closed(ev, e, &by);
+		add_barred(ev, d, (struct pq_barred){.name = name, .reason = reason, .rule = by});
+	}
+}
+
+/* ---- what is missing ---- */
+
+static const char *
+role_name(const struct pq_eval *ev, const struct pq_element *party)
+{
+	uint32_t role = ev->image->meta->role_attr;
+
+	if (role == PQ_NO_INDEX)
+		return "party";
+	const struct pq_given *given = &party->given[ev->p->attrs[role].slot];
+	if (given->state != PQ_SAID || given->n_symbols != 1)
+		return "party";
+	return symbol_name(ev, ev->p->attrs[role].domain, given->symbols[0]);
+}
+
+/* "parties.end_user", or "parties.end_user[1]" for the second of its role. */
+static const char *
+party_path(struct pq_eval *ev, const struct pq_element *party)
+{
+	const char *role = role_name(ev, party);
+	size_t before = 0;
+
+	for (size_t i = 0; i < party->index; i++)
+		before += strcmp(role_name(ev, &ev->parties[i]), role) == 0;
+	if (before == 0)
+		return pq_arena_printf(ev->arena, "parties.%s", role);
+	return pq_arena_printf(ev->arena, "parties.%s[%zu]", role, before);
+}
+
+static const char *
+var_name(struct pq_eval *ev, const struct pq_var *var)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[var->attr];
+	const char *name = pq_string(ev->image, a->name);
+	const struct pq_element *element = var->element;
+
+	if (a->report_as != 0)
+		return pq_string(ev->image, a->report_as);
+	switch ((enum pq_scope)a->scope) {
+	case PQ_SCOPE_PARTY:
+		return pq_arena_printf(ev->arena, "%s.%s", party_path(ev, element), name + strlen("party."));
+	case PQ_SCOPE_OWNER:
+		return pq_arena_printf(ev->arena, "%s.owners[%u].%s", party_path(ev, &ev->parties[element->party]),
+		                       element->index, name + strlen("owner."));
+	case PQ_SCOPE_HIT:
+		return pq_arena_printf(ev->arena, "screening.hits[%u].%s", element->index, name + strlen("hit."));
+	case PQ_SCOPE_INTERMEDIATE:
+		return pq_arena_printf(ev->arena, "intermediate[%u].%s", element->index, name + strlen("intermediate."));
+	case PQ_SCOPE_REQUEST:
+	case PQ_SCOPE_DECISION:
+	case PQ_SCOPE_COUNT:
+		break;
+	}
+	uint32_t by = element->given[a->slot].named_by;
+	if (by != PQ_NO_INDEX && by < ev->p->n_attrs && by != 0)
+		return pq_string(ev->image, ev->p->attrs[by].report_as != 0 ? ev->p->attrs[by].report_as : ev->p->attrs[by].name);
+	return name;
+}
+
+static const char *
+var_question(const struct pq_eval *ev, const struct pq_var *var)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[var->attr];
+	uint32_t by = a->scope == PQ_SCOPE_REQUEST ? var->element->given[a->slot].named_by : PQ_NO_INDEX;
+
+	if (by != PQ_NO_INDEX && by < ev->p->n_attrs && by != 0)
+		a = &ev->p->attrs[by];
+	return pq_string(ev->image, a->ask);
+}
+
+/* In the order in which the packs declare the facts, then of the elements; each name once. */
+static void
+fill_missing(struct pq_eval *ev, const struct pq_mask *mask, struct pq_missing **ret, size_t *ret_n)
+{
+	*ret = list_of(ev, ev->n_vars, sizeof(**ret));
+	for (size_t a = 0; !ev->oom && a < ev->p->n_attrs; a++) {
+		for (size_t i = 0; i < ev->n_vars; i++) {
+			const struct pq_var *var = &ev->vars[i];
+			if (var->attr != a || !has_bit(mask->w, (uint32_t)i))
+				continue;
+			const char *name = var_name(ev, var);
+			bool known = name == NULL;
+			for (size_t k = 0; !known && k < *ret_n; k++)
+				known = strcmp((*ret)[k].name, name) == 0;
+			if (!known)
+				(*ret)[(*ret_n)++] = (struct pq_missing){name, var_question(ev, var)};
+			ev->oom |= name == NULL;
+		}
+	}
+}
+
+/* ---- after the outcome ---- */
+
+static void
+fill_policy(struct pq_eval *ev, struct pq_decision *d)
+{
+	if (d->outcome != PQ_OUTCOME_LICENSE_REQUIRED)
+		return;
+	for (size_t i = 0; i < ev->n_post; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->post[i].rule];
+		if (rule->kind == PQ_KIND_REVIEW && (enum pq_policy)rule->policy > d->policy) {
+			d->policy = rule->policy;
+			d->policy_rule = ref(ev, ev->post[i].rule);
+		}
+	}
+	for (size_t i = 0; i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		if (rule->kind == PQ_KIND_REQUIREMENT && ev->counts[rule->requirement] == PQ_T &&
+		    (enum pq_policy)rule->policy > d->policy) {
+			d->policy = rule->policy;
+			d->policy_rule = ref(ev, ev->active[i].rule);
+		}
+	}
+}
+
+static void
+fill_duties(struct pq_eval *ev, struct pq_decision *d)
+{
+	d->obligations = list_of(ev, ev->n_post, sizeof(*d->obligations));
+	if (d->outcome == PQ_OUTCOME_NEEDS_INFORMATION)
+		return;
+	for (size_t i = 0; !ev->oom && i < ev->n_post; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->post[i].rule];
+		const char *name = pq_string(ev->image, rule->obligation);
+		bool known = rule->kind != PQ_KIND_OBLIGATION;
+		for (size_t k = 0; !known && k < d->n_obligations; k++)
+			known = strcmp(d->obligations[k].name, name) == 0;
+		if (known)
+			continue;
+		const char *label = rule->label != 0 ? pq_string(ev->image, rule->label) : name;
+		d->obligations[d->n_obligations++] = (struct pq_duty){name, label, ref(ev, ev->post[i].rule)};
+	}
+}
+
+static void
+fill_warnings(struct pq_eval *ev, struct pq_decision *d, const struct pq_mask *doubtful)
+{
+	d->warnings = list_of(ev, ev->n_post + ev->n_row_vars, sizeof(*d->warnings));
+	for (size_t i = 0; !ev->oom && i < ev->n_post; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->post[i].rule];
+		if (rule->kind != PQ_KIND_WARNING)
+			continue;
+		const char *text = pq_string(ev->image, rule->text != 0 ? rule->text : rule->title);
+		d->warnings[d->n_warnings++] = (struct pq_notice){text, ref(ev, ev->post[i].rule), ""};
+	}
+	for (size_t i = 0; !ev->oom && i < ev->n_row_vars; i++) {
+		uint32_t var = ev->row_vars[i];
+		if (!has_bit(doubtful->w, var))
+			continue;
+		const struct pq_p_row *row = &ev->p->rows[ev->vars[var].row];
+		const char *table = pq_string(ev->image, ev->p->tables[row->table].name);
+		const char *source = pq_arena_printf(ev->arena, "%s:%d", pq_string(ev->image, row->file), row->line);
+		const char *text = pq_arena_printf(ev->arena, "whether a row of table %s is in force is not known (%s): %s", table,
+		                                   pq_string(ev->image, row->cite), pq_string(ev->image, row->note));
+		ev->oom |= source == NULL || text == NULL;
+		d->warnings[d->n_warnings++] = (struct pq_notice){text, NULL, source};
+	}
+}
+
+/* ---- every rule that counted ---- */
+
+/* The jurisdiction rule that gave the law: the first of its attribute that surely holds. */
+static uint32_t
+jurisdiction_rule(const struct pq_eval *ev)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[PQ_ATTR_JURISDICTION];
+
+	for (uint32_t i = 0; i < a->contributions.n; i++) {
+		const struct pq_p_contribution *c = &ev->p->contributions[a->contributions.first + i];
+		if (c->dnf == PQ_NO_INDEX || ev->req.tri[ev->p->dnfs[c->dnf].slot] == PQ_T)
+			return c->rule;
+	}
+	return PQ_NO_INDEX;
+}
+
+static void
+mark(uint64_t *set, const struct pq_rule_ref *rule)
+{
+	if (rule != NULL)
+		set[rule->index / 64] |= UINT64_C(1) << (rule->index % 64);
+}
+
+static void
+fill_rules(struct pq_eval *ev, struct pq_decision *d)
+{
+	size_t words = (ev->p->n_rules + 63) / 64;
+	uint64_t *set = list_of(ev, words, sizeof(*set));
+	size_t n = 0;
+
+	if (ev->oom)
+		return;
+	uint32_t law = jurisdiction_rule(ev);
+	mark(set, d->jurisdiction[0] != '\0' && law != PQ_NO_INDEX ? ref(ev, law) : NULL);
+	for (size_t i = 0; i < d->n_requirements; i++)
+		mark(set, d->requirements[i].rule);
+	for (size_t i = 0; i < d->n_prohibitions; i++)
+		mark(set, d->prohibitions[i]);
+	for (size_t i = 0; i < d->n_available; i++)
+		mark(set, d->available[i].rule);
+	for (size_t i = 0; i < d->n_barred; i++)
+		mark(set, d->barred[i].rule);
+	for (size_t i = 0; i < d->n_obligations; i++)
+		mark(set, d->obligations[i].rule);
+	for (size_t i = 0; i < d->n_warnings; i++)
+		mark(set, d->warnings[i].rule);
+	mark(set, d->policy_rule);
+	for (size_t w = 0; w < words; w++)
+		n += (size_t)__builtin_popcountll(set[w]);
+	d->rules = list_of(ev, n, sizeof(*d->rules));
+	for (size_t w = 0; !ev->oom && w < words; w++) {
+		for (uint64_t left = set[w]; left != 0; left &= left - 1)
+			d->rules[d->n_rules++] = ref(ev, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(left));
+	}
+}
+
+/* ---- one leg ---- */
+
+static void
+forget_unknowns(struct pq_eval *ev)
+{
+	const struct pq_p_meta *meta = ev->image->meta;
+
+	ev->n_vars = ev->n_row_vars = 0;
+	memset(ev->req.var, 0xff, meta->scope_attrs[PQ_SCOPE_REQUEST] * sizeof(*ev->req.var));
+	for (size_t i = 0; i < ev->n_parties; i++) {
+		memset(ev->parties[i].var, 0xff, meta->scope_attrs[PQ_SCOPE_PARTY] * sizeof(*ev->parties[i].var));
+		for (size_t k = 0; k < ev->parties[i].n_owners; k++)
+			memset(ev->parties[i].owners[k].var, 0xff,
+			       meta->scope_attrs[PQ_SCOPE_OWNER] * sizeof(*ev->parties[i].owners[k].var));
+	}
+	for (size_t i = 0; i < ev->n_hits; i++)
+		memset(ev->hits[i].var, 0xff, meta->scope_attrs[PQ_SCOPE_HIT] * sizeof(*ev->hits[i].var));
+	for (size_t i = 0; i < ev->n_intermediates; i++)
+		memset(ev->intermediates[i].var, 0xff,
+		       meta->scope_attrs[PQ_SCOPE_INTERMEDIATE] * sizeof(*ev->intermediates[i].var));
+}
+
+static void
+write_down(struct pq_eval *ev, struct pq_decision *d, struct pq_outcome_range *range,
+           const struct pq_search_result *found)
+{
+	bool fixed = range->jurisdiction == NULL || range->jurisdiction->fixed != PQ_OUTCOME_NONE;
+	struct pq_mask nothing = {0};
+
+	if (range->jurisdiction != NULL)
+		d->jurisdiction = symbol_name(ev, ev->image->meta->domain_jurisdiction, range->jurisdiction->symbol);
+	pq_evaluate_post(ev, d->outcome, range);
+	fill_requirements(ev, d);
+	fill_prohibitions(ev, d);
+	fill_available(ev, d, range->usable);
+	fill_barred(ev, d, range->jurisdiction, fixed);
+	fill_policy(ev, d);
+	fill_duties(ev, d);
+	fill_warnings(ev, d, found != NULL ? &found->missing : &nothing);
+	if (found != NULL && (d->outcome == PQ_OUTCOME_NEEDS_INFORMATION || d->outcome == PQ_OUTCOME_REFER)) {
+		fill_missing(ev, &found->missing, &d->missing, &d->n_missing);
+	} else {
+		struct pq_mask moot = pq_outcome_deps(ev, range);
+		fill_missing(ev, &moot, &d->moot, &d->n_moot);
+	}
+	fill_rules(ev, d);
+}
+
+void
+pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jurisdiction **ret_jurisdiction)
+{
+	struct pq_outcome_range range = {0};
+	struct pq_search_result found = {0};
+
+	*ret = (struct pq_decision){.exact = true, .as_of = ev->request->as_of, .jurisdiction = ""};
+	range.usable = list_of(ev, (size_t)ev->image->meta->exception_words + 1, sizeof(*range.usable));
+	if (ev->oom)
+		return;
+	forget_unknowns(ev);
+	pq_evaluate(ev, &range);
+	bool searched = !range.determined;
+	if (searched) {
+		pq_search(ev, &found);
+		if (ev->oom)
+			return;
+		pq_evaluate(ev, &range); /* back to what is known */
+		memcpy(range.usable, found.usable, ev->image->meta->exception_words * sizeof(*range.usable));
+		ret->outcome = found.outcome;
+		ret->best = found.best;
+		ret->worst = found.worst;
+		ret->exact = found.exact;
+	} else {
+		ret->outcome = range.best;
+		ret->best = range.best;
+		ret->worst = range.worst;
+	}
+	*ret_jurisdiction = range.jurisdiction;
+	write_down(ev, ret, &range, searched ? &found : NULL);
+}

@@ -1,0 +1,442 @@
+/*
+ * What is unknown: the outcome over all completions.
+ *
+ * The unknown facts behind an undetermined outcome are split one after another over the values that rules tell apart,
+ * until the outcome is known in every branch. The leaves of that tree cover all completions, so two completions that
+ * differ in one fact alone lie in leaves that contradict each other in that fact alone.
+ */
+#include "policy/eval.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* `choice` tells the values of one unknown apart wherever in the tree they were tried. */
+struct assumption {
+	uint64_t choice;
+	uint16_t var;
+};
+
+struct leaf {
+	enum pq_outcome outcome;
+	uint64_t *usable;
+	const struct assumption *assumptions; /* sorted by var */
+	size_t n;
+};
+
+/* The values tried for one unknown. */
+struct choices {
+	size_t n;
+	const uint32_t *symbols;
+	const int64_t *numbers;
+	const struct pq_text *paths;
+};
+
+struct search {
+	struct pq_eval *ev;
+	struct leaf *leaves;
+	size_t n_leaves, cap_leaves;
+	struct assumption path[PQ_MAX_VARS];
+	size_t depth;
+	size_t evaluations;
+	bool exact;
+};
+
+/* ---- values to try ---- */
+
+static bool
+try_symbols(struct pq_eval *ev, const struct pq_p_attr *a, struct choices *ret)
+{
+	uint32_t n = ev->p->domains[a->domain].symbols.n;
+	uint32_t *symbols = pq_arena_array(ev->arena, (size_t)n + 1, sizeof(*symbols));
+	const uint64_t *distinct = a->distinct != PQ_NO_INDEX ? ev->p->words + a->distinct : NULL;
+	bool rest = false;
+
+	if (symbols == NULL)
+		return false;
+	if (a->type == PQ_TYPE_SYMBOLS)
+		symbols[ret->n++] = PQ_NO_INDEX;
+	for (uint32_t s = 0; s < n; s++) {
+		/* Of the symbols that nothing tells apart one stands for all. */
+		bool apart = distinct == NULL || (distinct[s / 64] >> (s % 64) & 1);
+		if (apart || !rest)
+			symbols[ret->n++] = s;
+		rest |= !apart;
+	}
+	ret->symbols = symbols;
+	return true;
+}
+
+static int
+compare_numbers(const void *left, const void *right)
+{
+	int64_t l = *(const int64_t *)left, r = *(const int64_t *)right;
+
+	return (l > r) - (l < r);
+}
+
+static bool
+try_numbers(struct pq_eval *ev, const struct pq_p_attr *a, const struct pq_var *var, struct choices *ret)
+{
+	int64_t lo = a->has_min ? a->min : a->type == PQ_TYPE_DATE ? -25567 : 0;
+	int64_t hi = a->has_max ? a->max : a->type == PQ_TYPE_DATE ? 84005 : INT64_C(1000000000000) * PQ_NUMBER_SCALE / 10;
+	int64_t *numbers = pq_arena_array(ev->arena, var->n_samples + 2, sizeof(*numbers));
+	size_t n = 0;
+
+	if (numbers == NULL)
+		return false;
+	numbers[n++] = lo;
+	numbers[n++] = hi;
+	for (size_t i = 0; i < var->n_samples; i++) {
+		if (var->samples[i] >= lo && var->samples[i] <= hi)
+			numbers[n++] = var->samples[i];
+	}
+	qsort(numbers, n, sizeof(*numbers), compare_numbers);
+	for (size_t i = 0; i < n; i++) {
+		if (ret->n == 0 || numbers[ret->n - 1] != numbers[i])
+			numbers[ret->n++] = numbers[i];
+	}
+	ret->numbers = numbers;
+	return true;
+}
+
+struct path_list {
+	struct pq_eval *ev;
+	struct pq_text known;
+	struct pq_text *at;
+	size_t n, cap;
+	bool oom;
+};
+
+static void
+add_path(struct path_list *list, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len <= list->known.len || memcmp(text, list->known.at, list->known.len) != 0 ||
+	    (list->known.len > 0 && text[list->known.len] != '.'))
+		return;
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->at[i].len == len && memcmp(list->at[i].at, text, len) == 0)
+			return;
+	}
+	if (list->n == list->cap) {
+		size_t cap = list->cap > 0 ? list->cap * 2 : 32;
+		struct pq_text *at = pq_arena_array(list->ev->arena, cap, sizeof(*at));
+		if (at == NULL) {
+			list->oom = true;
+			return;
+		}
+		if (list->n > 0)
+			memcpy(at, list->at, list->n * sizeof(*at));
+		list->at = at;
+		list->cap = cap;
+	}
+	list->at[list->n++] = (struct pq_text){text, len};
+}
+
+/* Does the row's cell in the column of the code admit the code that is known? */
+static bool
+row_speaks_of(struct pq_eval *ev, const struct pq_p_contribution *c, const struct pq_p_row *row, uint32_t code,
+              const struct pq_val *code_val)
+{
+	for (uint32_t k = 0; k < c->keys.n; k++) {
+		const struct pq_p_key *key = &ev->p->keys[c->keys.first + k];
+		const struct pq_p_cell *cell = &ev->p->cells[row->cells + key->column];
+		bool admits = key->attr != code || (cell->flags & (PQ_CELL_ANY | PQ_CELL_DOUBTFUL)) != 0;
+		for (uint32_t i = 0; !admits && i < cell->items.n; i++) {
+			uint32_t symbol = ev->p->lists[cell->items.first + i];
+			admits = code_val->poss[symbol / 64] >> (symbol % 64) & 1;
+		}
+		if (!admits)
+			return false;
+	}
+	return true;
+}
+
+static void
+add_row_paths(struct path_list *list, const struct pq_p_contribution *c, uint32_t attr, uint32_t code,
+              const struct pq_val *code_val)
+{
+	struct pq_eval *ev = list->ev;
+	const struct pq_p_table *table = &ev->p->tables[c->table];
+	uint32_t column = PQ_NO_INDEX;
+
+	for (uint32_t k = 0; k < c->keys.n; k++) {
+		if (ev->p->keys[c->keys.first + k].attr == attr)
+			column = ev->p->keys[c->keys.first + k].column;
+	}
+	for (uint32_t r = 0; column != PQ_NO_INDEX && r < table->rows.n; r++) {
+		const struct pq_p_row *row = &ev->p->rows[table->rows.first + r];
+		const struct pq_p_cell *cell = &ev->p->cells[row->cells + column];
+		if (cell->items.n == 0 || !row_speaks_of(ev, c, row, code, code_val))
+			continue;
+		for (uint32_t i = 0; i < cell->items.n; i++)
+			add_path(list, pq_string(ev->image, ev->p->lists[cell->items.first + i]));
+	}
+}
+
+/* All listed paths below the known one, and "none of them". */
+static bool
+try_paths(struct pq_eval *ev, const struct pq_p_attr *a, const struct pq_var *var, struct choices *ret)
+{
+	const struct pq_val *val = &var->element->vals[a->slot];
+	const struct pq_val *code_val = &var->element->vals[ev->p->attrs[a->path].slot];
+	struct path_list list = {.ev = ev, .known = val->path};
+
+	for (uint32_t i = 0; i < a->path_lookups.n; i++)
+		add_row_paths(&list, &ev->p->contributions[ev->p->lists[a->path_lookups.first + i]], var->attr, a->path, code_val);
+	const struct pq_p_domain *domain = &ev->p->domains[a->domain];
+	for (uint32_t s = 0; s < domain->symbols.n; s++) {
+		if (val->poss[s / 64] >> (s % 64) & 1)
+			add_path(&list, pq_string(ev->image, ev->p->symbols[domain->symbols.first + s]));
+	}
+	struct pq_text *paths = pq_arena_array(ev->arena, list.n + 1, sizeof(*paths));
+	if (paths == NULL || list.oom)
+		return false;
+	paths[ret->n++] = val->path;
+	for (size_t i = 0; i < list.n; i++)
+		paths[ret->n++] = list.at[i];
+	ret->paths = paths;
+	return true;
+}
+
+static bool
+find_choices(struct pq_eval *ev, const struct pq_var *var, struct choices *ret)
+{
+	*ret = (struct choices){0};
+	if (var->attr == PQ_NO_INDEX) {
+		ret->n = 2; /* the row is there, or it is not */
+		return true;
+	}
+	const struct pq_p_attr *a = &ev->p->attrs[var->attr];
+	switch ((enum pq_type)a->type) {
+	case PQ_TYPE_NUMBER:
+	case PQ_TYPE_DATE:
+		return try_numbers(ev, a, var, ret);
+	case PQ_TYPE_PATH:
+		return try_paths(ev, a, var, ret);
+	case PQ_TYPE_BOOL:
+	case PQ_TYPE_SYMBOL:
+	case PQ_TYPE_SYMBOLS:
+	case PQ_TYPE_CODE:
+		return try_symbols(ev, a, ret);
+	case PQ_TYPE_TEXT:
+	case PQ_TYPE_COUNT:
+		break;
+	}
+	return false;
+}
+
+static uint64_t
+assume(struct pq_var *var, const struct choices *choices, size_t i)
+{
+	var->assumed = true;
+	var->present = i == 1;
+	if (choices->symbols != NULL)
+		return var->symbol = choices->symbols[i];
+	if (choices->numbers != NULL)
+		return (uint64_t)(var->number = choices->numbers[i]);
+	if (choices->paths != NULL) {
+		var->path = choices->paths[i];
+		return pq_name_hash((uint32_t)var->path.len, var->path.at, var->path.len);
+	}
+	return i;
+}
+
+/* ---- the tree ---- */
+
+static int
+compare_assumptions(const void *left, const void *right)
+{
+	return (int)((const struct assumption *)left)->var - (int)((const struct assumption *)right)->var;
+}
+
+static void
+add_leaf(struct search *s, enum pq_outcome outcome, const uint64_t *usable)
+{
+	struct pq_arena *arena = s->ev->arena;
+	size_t words = s->ev->image->meta->exception_words;
+
+	if (s->n_leaves == s->cap_leaves) {
+		s->ev->oom = true; /* the bound on evaluations is below the capacity */
+		return;
+	}
+	struct leaf *leaf = &s->leaves[s->n_leaves];
+	struct assumption *assumptions = pq_arena_array(arena, s->depth + 1, sizeof(*assumptions));
+	leaf->usable = pq_arena_array(arena, words + 1, sizeof(*leaf->usable));
+	if (assumptions == NULL || leaf->usable == NULL) {
+		s->ev->oom = true;
+		return;
+	}
+	memcpy(assumptions, s->path, s->depth * sizeof(*assumptions));
+	qsort(assumptions, s->depth, sizeof(*assumptions), compare_assumptions);
+	memcpy(leaf->usable, usable, words * sizeof(*leaf->usable));
+	leaf->outcome = outcome;
+	leaf->assumptions = assumptions;
+	leaf->n = s->depth;
+	s->n_leaves++;
+}
+
+static int
+lowest(const struct pq_mask *mask)
+{
+	for (size_t w = 0; w < PQ_MAX_VARS / 64; w++) {
+		if (mask->w[w] != 0)
+			return (int)(w * 64) + __builtin_ctzll(mask->w[w]);
+	}
+	return -1;
+}
+
+static void
+descend(struct search *s, struct pq_outcome_range *range)
+{
+	struct pq_eval *ev = s->ev;
+
+	if (ev->oom)
+		return;
+	if (range->determined) {
+		add_leaf(s, range->best, range->usable);
+		return;
+	}
+	struct pq_mask deps = pq_outcome_deps(ev, range);
+	for (size_t i = 0; i < s->depth; i++)
+		deps.w[s->path[i].var / 64] &= ~(UINT64_C(1) << (s->path[i].var % 64));
+	int index = lowest(&deps);
+	struct choices choices;
+	if (index < 0 || s->depth == PQ_MAX_VARS || !find_choices(ev, &ev->vars[index], &choices)) {
+		/* Nothing left to split: a person must look at what the packs do not know. */
+		add_leaf(s, PQ_OUTCOME_REFER, range->usable);
+		return;
+	}
+	struct pq_var *var = &ev->vars[index];
+	for (size_t i = 0; i < choices.n && !ev->oom; i++) {
+		if (s->evaluations++ >= PQ_MAX_LEAVES) {
+			s->exact = false;
+			break;
+		}
+		uint64_t choice = assume(var, &choices, i);
+		s->path[s->depth++] = (struct assumption){choice, (uint16_t)index};
+		pq_evaluate(ev, range);
+		descend(s, range);
+		s->depth--;
+	}
+	var->assumed = false;
+}
+
+/* The one fact in which two leaves contradict each other, or -1. */
+static int
+sole_conflict(const struct leaf *a, const struct leaf *b)
+{
+	int conflict = -1;
+
+	for (size_t i = 0, k = 0; i < a->n && k < b->n;) {
+		if (a->assumptions[i].var < b->assumptions[k].var) {
+			i++;
+		} else if (a->assumptions[i].var > b->assumptions[k].var) {
+			k++;
+		} else {
+			if (a->assumptions[i].choice != b->assumptions[k].choice) {
+				if (conflict >= 0)
+					return -1;
+				conflict = a->assumptions[i].var;
+			}
+			i++;
+			k++;
+		}
+	}
+	return conflict;
+}
+
+static void
+find_missing(const struct search *s, bool within_available, struct pq_mask *missing)
+{
+	for (size_t i = 0; i < s->n_leaves; i++) {
+		for (size_t k = i + 1; k < s->n_leaves; k++) {
+			const struct leaf *a = &s->leaves[i], *b = &s->leaves[k];
+			bool differ = a->outcome != b->outcome;
+			if (within_available && !differ)
+				differ = memcmp(a->usable, b->usable, s->ev->image->meta->exception_words * sizeof(uint64_t)) != 0;
+			if (!differ)
+				continue;
+			int var = sole_conflict(a, b);
+			if (var >= 0)
+				pq_mask_add(missing, var);
+		}
+	}
+}
+
+static bool
+lets_go_with_exception(enum pq_outcome outcome)
+{
+	return outcome == PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE || outcome == PQ_OUTCOME_EXEMPTION_AVAILABLE;
+}
+
+static bool
+is_empty(const uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (words[i] != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+has_row(const struct pq_eval *ev, const struct pq_mask *mask)
+{
+	for (size_t i = 0; i < ev->n_row_vars; i++) {
+		uint32_t var = ev->row_vars[i];
+		if (mask->w[var / 64] >> (var % 64) & 1)
+			return true;
+	}
+	return false;
+}
+
+static void
+conclude(struct search *s, struct pq_search_result *ret)
+{
+	size_t words = s->ev->image->meta->exception_words;
+	bool none_in_common = false;
+
+	ret->best = PQ_OUTCOME_PROHIBITED;
+	ret->worst = PQ_OUTCOME_NOT_SUBJECT;
+	for (size_t i = 0; i < s->n_leaves; i++) {
+		if (s->leaves[i].outcome < ret->best)
+			ret->best = s->leaves[i].outcome;
+		if (s->leaves[i].outcome > ret->worst)
+			ret->worst = s->leaves[i].outcome;
+		for (size_t w = 0; w < words; w++)
+			ret->usable[w] = i == 0 ? s->leaves[i].usable[w] : ret->usable[w] & s->leaves[i].usable[w];
+	}
+	ret->exact = s->exact;
+	if (s->n_leaves == 0 || !s->exact)
+		ret->worst = PQ_OUTCOME_PROHIBITED;
+	none_in_common = ret->best == ret->worst && lets_go_with_exception(ret->best) && is_empty(ret->usable, words);
+	if (s->exact && s->n_leaves > 0 && !none_in_common &&
+	    (ret->best == ret->worst || ret->best >= PQ_OUTCOME_REFER)) {
+		ret->outcome = ret->best;
+		return;
+	}
+	find_missing(s, none_in_common, &ret->missing);
+	ret->outcome = has_row(s->ev, &ret->missing) ? PQ_OUTCOME_REFER : PQ_OUTCOME_NEEDS_INFORMATION;
+}
+
+void
+pq_search(struct pq_eval *ev, struct pq_search_result *ret)
+{
+	struct search s = {.ev = ev, .exact = true, .cap_leaves = PQ_MAX_LEAVES + 1};
+	struct pq_outcome_range range = {0};
+
+	ret->usable = pq_arena_array(ev->arena, ev->image->meta->exception_words + 1, sizeof(*ret->usable));
+	range.usable = pq_arena_array(ev->arena, ev->image->meta->exception_words + 1, sizeof(*range.usable));
+	s.leaves = pq_arena_array(ev->arena, s.cap_leaves, sizeof(*s.leaves));
+	if (ret->usable == NULL || range.usable == NULL || s.leaves == NULL) {
+		ev->oom = true;
+		return;
+	}
+	ret->missing = (struct pq_mask){0};
+	pq_evaluate(ev, &range);
+	descend(&s, &range);
+	if (!ev->oom)
+		conclude(&s, ret);
+}
