@@ -156,8 +156,10 @@ evaluate_rules(struct or_world *w, struct or_node *node)
 		if (model->rules[r].kind != PQ_KIND_REQUIREMENT)
 			continue;
 		node->counts[r] = node->holds[r];
-		for (size_t x = 0; x < model->n_rules; x++) {
-			if (model->rules[x].kind != PQ_KIND_EXCLUSION || !or_exclusion_covers(&model->rules[x], &model->rules[r]))
+		for (size_t x = 0; x < model->n_rules && node->counts[r].is != OR_FALSE; x++) {
+			if (model->rules[x].kind != PQ_KIND_EXCLUSION || node->holds[x].is == OR_FALSE)
+				continue;
+			if (!or_exclusion_covers(&model->rules[x], &model->rules[r]))
 				continue;
 			struct or_verdict not_excluded = or_not(node->holds[x]);
 			or_and(&node->counts[r], &not_excluded);
@@ -177,7 +179,7 @@ overcomes(struct or_world *w, const struct or_node *node, uint32_t symbol, const
 		return or_known(or_allows(requirement, model->domains[model->domain_exception].symbols[symbol]));
 	for (size_t r = 0; r < model->n_rules; r++) {
 		const struct pq_rule *rule = &model->rules[r];
-		if (rule->kind == PQ_KIND_EXCEPTION && rule->exception == symbol &&
+		if (rule->kind == PQ_KIND_EXCEPTION && rule->exception == symbol && node->holds[r].is != OR_FALSE &&
 		    (rule->overcomes_all || has_index(&rule->overcomes, requirement->reason)))
 			or_or(&any, &node->holds[r]);
 	}
@@ -193,6 +195,8 @@ evaluate_exception(struct or_world *w, const struct or_node *node, uint32_t symb
 
 	for (size_t r = 0; r < model->n_rules; r++) {
 		const struct pq_rule *rule = &model->rules[r];
+		if (node->holds[r].is == OR_FALSE)
+			continue; /* it changes none of these */
 		if (rule->kind == PQ_KIND_EXCEPTION && rule->exception == symbol)
 			or_or(&e.match, &node->holds[r]);
 		if (rule->kind == PQ_KIND_RESTRICTION && or_bars(rule, name))
@@ -203,7 +207,7 @@ evaluate_exception(struct or_world *w, const struct or_node *node, uint32_t symb
 	e.usable = or_not(e.barred);
 	or_and(&e.usable, &e.match);
 	for (size_t r = 0; r < model->n_rules; r++) {
-		if (model->rules[r].kind != PQ_KIND_REQUIREMENT)
+		if (model->rules[r].kind != PQ_KIND_REQUIREMENT || node->counts[r].is == OR_FALSE || e.usable.is == OR_FALSE)
 			continue;
 		struct or_verdict met = or_not(node->counts[r]);
 		struct or_verdict overcome = overcomes(w, node, symbol, &model->rules[r]);

@@ -5,17 +5,16 @@
  *
  * Prints each failure with what was expected and what came, then "N passed, N failed"; -v prints every decision.
  */
-#include "policy/pack.h"
 #include "policy/request.h"
 #include "storage/files.h"
 #include "tests/oracle/oracle.h"
+#include "tests/support/load_packs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_FILE ((size_t)64 << 20)
-#define MAX_FILES 1024
 
 static _Noreturn void
 stop(const struct pq_err *err)
@@ -25,60 +24,6 @@ stop(const struct pq_err *err)
 	pq_err_format(err, text, sizeof(text));
 	fprintf(stderr, "%s\n", text);
 	exit(2);
-}
-
-static const char *
-last_part(struct pq_arena *arena, const char *dir)
-{
-	size_t end = strlen(dir);
-
-	while (end > 1 && dir[end - 1] == '/')
-		end--;
-	size_t start = end;
-	while (start > 0 && dir[start - 1] != '/')
-		start--;
-	return pq_arena_strndup(arena, dir + start, end - start);
-}
-
-static void
-read_pack(const char *dir, struct pq_arena *arena, struct pq_pack_file *files, size_t *n)
-{
-	const char *const *names;
-	const char *pack = last_part(arena, dir);
-	size_t n_names;
-	struct pq_err err;
-
-	if (pq_files_list(dir, arena, &names, &n_names, &err) != PQ_OK)
-		stop(&err);
-	for (size_t i = 0; i < n_names && *n < MAX_FILES; i++) {
-		struct pq_pack_file *file = &files[(*n)++];
-		file->path = pq_arena_printf(arena, "%s/%s", pack, names[i]);
-		if (pq_files_read(pq_arena_printf(arena, "%s/%s", dir, names[i]), MAX_FILE, arena, &file->data, &file->len,
-		                  &err) != PQ_OK)
-			stop(&err);
-	}
-}
-
-static const struct pq_model *
-load(char **dirs, int n_dirs, struct pq_arena *arena)
-{
-	static struct pq_pack_file files[MAX_FILES];
-	struct pq_findings findings = {0};
-	struct pq_model *model;
-	struct pq_err err;
-	size_t n = 0;
-
-	for (int i = 0; i < n_dirs; i++)
-		read_pack(dirs[i], arena, files, &n);
-	enum pq_status status = pq_model_load(files, n, arena, &model, &findings, &err);
-	for (size_t i = 0; i < findings.n; i++) {
-		const struct pq_finding *f = &findings.at[i];
-		fprintf(stderr, "%s:%d:%d: %s%s\n", f->src.file, f->src.line, f->src.column,
-		        f->severity == PQ_SEVERITY_WARNING ? "warning: " : "", f->text);
-	}
-	if (status != PQ_OK)
-		stop(&err);
-	return model;
 }
 
 static void
@@ -147,7 +92,9 @@ main(int argc, char **argv)
 	}
 	bool verbose = split + 2 < argc && strcmp(argv[split + 2], "-v") == 0;
 	pq_arena_init(&arena, (size_t)4 << 30);
-	const struct pq_model *model = load(argv + 1, split - 1, &arena);
+	struct pq_model *model;
+	if (pq_test_load_packs((const char *const *)argv + 1, (size_t)split - 1, &arena, &model) != PQ_OK)
+		return 2;
 	if (pq_files_read(argv[split + 1], MAX_FILE, &arena, &data, &len, &err) != PQ_OK)
 		stop(&err);
 	for (const char *line = data; line < data + len;) {
