@@ -8,7 +8,7 @@ store=$scratch/toy.mdb
 address=unix:$scratch/s
 toy_store "$store"
 
-exec 3< <(exec "$PRATIQUED" --store "$store" --listen "$address" --ready-fd 1 2>"$scratch/log")
+exec 3< <(exec "$PRATIQUED" --store "$store" --listen "$address" --ready-fd 4 4>&1 >"$scratch/log" 2>&1)
 server=$!
 trap 'kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
 if ! read -r -t 30 line <&3 || [ -z "$line" ]; then
