@@ -31,7 +31,7 @@
 #define PQ_SERVER_WORKERS_MAX 64
 #define PQ_SERVER_LISTEN_MAX 16
 
-/** Seconds that calls in flight get at the end. */
+/** Seconds that calls in flight get at the end; the bound is of the drain delay too. */
 #define PQ_SERVER_GRACE 10
 #define PQ_SERVER_GRACE_MAX 3600
 

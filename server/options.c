@@ -20,6 +20,8 @@ const char pq_options_help[] =
 	"  --workers N                 threads that answer (PRATIQUE_WORKERS; default: one a processor)\n"
 	"  --max-message-bytes N       largest request (PRATIQUE_MAX_MESSAGE_BYTES; default 1048576)\n"
 	"  --max-concurrent-streams N  calls at once on a connection (PRATIQUE_MAX_CONCURRENT_STREAMS; default 256)\n"
+	"  --drain-delay SECONDS       time between NOT_SERVING and the end, in which calls are still taken\n"
+	"                              (PRATIQUE_DRAIN_DELAY; default 0)\n"
 	"  --grace SECONDS             time that calls in flight get at the end (PRATIQUE_GRACE; default 10)\n"
 	"  --log-level LEVEL           debug, info, warn or error (PRATIQUE_LOG_LEVEL; default info)\n"
 	"  --ready-fd N                write the addresses to this descriptor once listening, one a line, and close it\n"
@@ -51,6 +53,7 @@ static const struct option options[] = {
      PQ_SERVER_MESSAGE_BYTES_MAX},
 	{"--max-concurrent-streams", "PRATIQUE_MAX_CONCURRENT_STREAMS", UNSIGNED, MEMBER(max_concurrent_streams), 1,
      PQ_SERVER_STREAMS_MAX},
+	{"--drain-delay", "PRATIQUE_DRAIN_DELAY", UNSIGNED, MEMBER(drain_delay_s), 0, PQ_SERVER_GRACE_MAX},
 	{"--grace", "PRATIQUE_GRACE", UNSIGNED, MEMBER(grace_s), 0, PQ_SERVER_GRACE_MAX},
 	{"--log-level", "PRATIQUE_LOG_LEVEL", LEVEL, MEMBER(log_level), 0, 0},
 	{"--ready-fd", "PRATIQUE_READY_FD", DESCRIPTOR, MEMBER(ready_fd), 0, 0},

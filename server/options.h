@@ -18,6 +18,7 @@ struct pq_options {
 	unsigned workers;                       /* threads that answer */
 	size_t max_message_bytes;               /* of a request */
 	unsigned max_concurrent_streams;        /* of a connection */
+	unsigned drain_delay_s;                 /* between NOT_SERVING and the end */
 	unsigned grace_s;                       /* for calls in flight at the end */
 	bool insecure_public;                   /* addresses that other machines reach are allowed */
 	int ready_fd;                           /* to tell addresses on, once listening; -1 = none */

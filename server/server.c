@@ -4,6 +4,7 @@
 #include "proto/descriptor_set.h"
 
 #include <grpc/grpc_security.h>
+#include <grpc/support/time.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,7 +171,7 @@ pq_server_start(const struct pq_options *options, struct pq_revision *revision, 
 		return status;
 	}
 	/* The first request may come before this function returns. */
-	atomic_store_explicit(&server->serving, true, memory_order_release);
+	pq_server_set_serving(server, true);
 	grpc_server_start(server->grpc);
 	for (size_t i = 0; i < server->n_workers; i++) {
 		if (!pq_worker_start(&server->workers[i])) {
@@ -197,12 +198,20 @@ log_counts(const struct pq_server *server)
 	}
 }
 
+void
+pq_server_set_serving(struct pq_server *server, bool serving)
+{
+	atomic_store_explicit(&server->serving, serving, memory_order_relaxed);
+	atomic_fetch_add_explicit(&server->state, 1, memory_order_release);
+}
+
 int64_t
 pq_server_end(struct pq_server *server)
 {
 	gpr_timespec began = gpr_now(GPR_CLOCK_MONOTONIC);
 
-	atomic_store_explicit(&server->serving, false, memory_order_release);
+	pq_server_set_serving(server, false);
+	gpr_sleep_until(gpr_time_add(began, gpr_time_from_seconds(server->options->drain_delay_s, GPR_TIMESPAN)));
 	atomic_store_explicit(&server->ending, true, memory_order_release);
 	shut_down(server, gpr_time_from_seconds(server->options->grace_s, GPR_TIMESPAN),
 	          server->n_workers);

@@ -22,6 +22,7 @@ struct pq_server {
 	struct pq_revision_publisher revisions;
 	struct pq_descriptors *descriptors;
 	_Atomic(bool) serving;                 /* what health says */
+	_Atomic(uint64_t) state;               /* grows with each change of it, so that workers tell their watches */
 	_Atomic(bool) ending;                  /* post no more calls */
 };
 
@@ -35,9 +36,16 @@ struct pq_server {
 PQ_MUST_USE enum pq_status pq_server_start(const struct pq_options *options, struct pq_revision *revision,
                                            struct pq_server **ret_server, struct pq_err *err);
 
+/** Change what health says; watches hear of it within a quarter of a second. Any thread. */
+void pq_server_set_serving(struct pq_server *server, bool serving);
+
 /**
- * End: health turns to NOT_SERVING, connections are told to go away, calls in flight are answered; those that are not
- * after the grace period are cancelled. Returns how many milliseconds it took.
+ * End: health turns to NOT_SERVING; for options->drain_delay_s calls are still taken, so that clients and balancers have
+ * time to turn away; then connections are told to go away and calls in flight are answered. Those that are not after the
+ * grace period are cancelled. Returns how many milliseconds it took.
+ *
+ * gRPC cancels a call that arrives on an open connection just when it is shut down. Decisions can be asked again, but
+ * where that matters, a drain delay keeps it from happening.
  */
 int64_t pq_server_end(struct pq_server *server);
 

@@ -27,6 +27,7 @@ struct pq_stream {
 	bool ended;                     /* the status is on its way */
 	bool changed;                   /* a change is still to be told */
 	int state;                      /* of the handler */
+	grpc_slice last;                /* what a watch was told last: it is not told the same again */
 };
 
 #define STREAM_OF(tag, member) ((struct pq_stream *)((char *)(tag) - offsetof(struct pq_stream, member)))
@@ -53,6 +54,7 @@ drop(struct pq_stream *stream)
 	if (stream->out != NULL)
 		grpc_byte_buffer_destroy(stream->out);
 	grpc_metadata_array_destroy(&stream->metadata);
+	grpc_slice_unref(stream->last);
 	if (stream->call != NULL)
 		grpc_call_unref(stream->call);
 	free(stream);
@@ -76,6 +78,7 @@ pq_stream_post(struct pq_worker *worker, enum pq_rpc_index index)
 	stream->on_end.on = on_end;
 	stream->worker = worker;
 	stream->index = index;
+	stream->last = grpc_empty_slice();
 	grpc_metadata_array_init(&stream->metadata);
 	stream->next = worker->streams;
 	if (stream->next != NULL)
@@ -161,7 +164,13 @@ answer(struct pq_stream *stream)
 	if (stream->in != NULL)
 		grpc_byte_buffer_destroy(stream->in);
 	stream->in = NULL;
-	if (reply.code == GRPC_STATUS_OK) {
+	if (reply.code == GRPC_STATUS_OK && stream->greeted && pq_rpcs[stream->index].shape == PQ_RPC_WATCH &&
+	    grpc_slice_eq(reply.payload, stream->last)) {
+		if (stream->worker->ending)
+			end(stream, GRPC_STATUS_UNAVAILABLE, "the server ends");
+	} else if (reply.code == GRPC_STATUS_OK) {
+		grpc_slice_unref(stream->last);
+		stream->last = grpc_slice_ref(reply.payload);
 		stream->out = grpc_raw_byte_buffer_create(&reply.payload, 1);
 		greet(stream, ops, &n);
 		ops[n].op = GRPC_OP_SEND_MESSAGE;

@@ -16,6 +16,9 @@ pq_worker_see_end(struct pq_worker *worker)
 	pq_stream_change_all(worker);
 }
 
+/* How long a worker that has nothing to do may take to see a change of the server's state. */
+#define TICK_MS 250
+
 static void
 on_down(struct pq_tag *tag, bool ok)
 {
@@ -37,6 +40,18 @@ pq_worker_init(struct pq_worker *worker, struct pq_server *server)
 	return true;
 }
 
+/* The queue has no way to be woken from outside, so the state of the server is looked at now and then. */
+static void
+see_state(struct pq_worker *worker)
+{
+	uint64_t state = atomic_load_explicit(&worker->server->state, memory_order_acquire);
+
+	if (state == worker->state)
+		return;
+	worker->state = state;
+	pq_stream_change_all(worker);
+}
+
 static void *
 run(void *context)
 {
@@ -48,11 +63,15 @@ run(void *context)
 			pq_stream_post(worker, (enum pq_rpc_index)i);
 	}
 	for (;;) {
-		grpc_event event = grpc_completion_queue_next(worker->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+		gpr_timespec tick = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(TICK_MS, GPR_TIMESPAN));
+		grpc_event event = grpc_completion_queue_next(worker->queue, tick, NULL);
 		if (event.type == GRPC_QUEUE_SHUTDOWN)
 			break;
-		struct pq_tag *tag = event.tag;
-		tag->on(tag, event.success != 0);
+		if (event.type == GRPC_OP_COMPLETE) {
+			struct pq_tag *tag = event.tag;
+			tag->on(tag, event.success != 0);
+		}
+		see_state(worker);
 	}
 	pq_revision_view_release(&worker->view);
 	return NULL;

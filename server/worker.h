@@ -34,6 +34,7 @@ struct pq_worker {
 	size_t n_unaries;
 	struct pq_stream *streams;    /* open or posted; a list */
 	size_t n_streams;
+	uint64_t state;               /* of the server, as the streams were told */
 	bool ending;                  /* this worker has seen that the server ends */
 	bool down;                    /* its queue is shut down: no batch may be started any more */
 	struct pq_tag on_down;
