@@ -23,7 +23,8 @@ struct pq_ask {
 /** Start with an empty request. Fails: PQ_ENOMEM. */
 PQ_MUST_USE enum pq_status pq_ask_init(struct pq_ask *ask, struct pq_err *err);
 
-/** Take the form in this text instead of the empty one; `name` stands for it in messages. Fails: PQ_EPARSE, PQ_EINVAL. */
+/** Take the form in this text instead of the empty one; `name` stands for it in messages. Fails: PQ_EPARSE,
+ *  PQ_EINVAL. */
 PQ_MUST_USE enum pq_status pq_ask_read(struct pq_ask *ask, const char *name, const char *json, size_t len,
                                        struct pq_err *err);
 

@@ -95,17 +95,25 @@ find(const char *name)
 }
 
 void
+pq_cli_put_n(FILE *out, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		unsigned char next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
+		bool control = (c < 0x20 && c != '\n') || c == 0x7f;
+		/* 0xc2 0x80 to 0xc2 0x9f are the control characters beyond ASCII. */
+		if (c == 0xc2 && next >= 0x80 && next <= 0x9f) {
+			control = true;
+			i++;
+		}
+		fputc(control ? '?' : c, out);
+	}
+}
+
+void
 pq_cli_put(FILE *out, const char *text)
 {
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-		/* 0xc2 0x80-0x9f are the control characters beyond ASCII. */
-		if (c == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] <= 0x9f) {
-			text++;
-			c = 1;
-		}
-		fputc((c < 0x20 && c != '\n') || c == 0x7f ? '?' : c, out);
-	}
+	pq_cli_put_n(out, text, strlen(text));
 }
 
 void

@@ -48,7 +48,9 @@ int pq_cli_fail(const struct pq_err *err);
 /** Print "pratique: text" on standard error. */
 void pq_cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/** Print a text from outside: control characters become '?'. */
+/** Print a text from outside: control characters but newlines become '?'. */
 void pq_cli_put(FILE *out, const char *text);
+/** The same for the first `len` bytes of a text. */
+void pq_cli_put_n(FILE *out, const char *text, size_t len);
 
 #endif

@@ -126,7 +126,7 @@ print_rule(const struct pq_source *source, size_t i)
 	for (const char *text = pq_image_rule_text(source->image, i); *text != '\0';) {
 		size_t len = strcspn(text, "\n");
 		fputs("    ", stdout);
-		fwrite(text, 1, len, stdout);
+		pq_cli_put_n(stdout, text, len);
 		fputc('\n', stdout);
 		text += len + (text[len] == '\n');
 	}

@@ -39,8 +39,8 @@ PQ_MUST_USE enum pq_status pq_build_load(struct pq_build *build, char *const *di
 PQ_MUST_USE enum pq_status pq_build_compile(struct pq_build *build, struct pq_err *err);
 
 /**
- * Run the cases that the image holds. Each failure is printed to `out`: where the case stands, its id, what was expected
- * and what came. Returns the number of failures; *ret_n is the number of cases.
+ * Run the cases that the image holds. Each failure is printed to `out`: where the case stands, its id, what was
+ * expected and what came. Returns the number of failures; *ret_n is the number of cases.
  */
 size_t pq_build_cases(const struct pq_build *build, FILE *out, size_t *ret_n);
 

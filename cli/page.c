@@ -21,15 +21,6 @@ columns(const char *text, size_t len)
 	return n;
 }
 
-static void
-put_word(FILE *out, const char *word, size_t len)
-{
-	char copy[TEXT_MAX];
-
-	snprintf(copy, sizeof(copy), "%.*s", (int)len, word);
-	pq_cli_put(out, copy);
-}
-
 void
 pq_page_wrap(FILE *out, const char *head, int indent, const char *text)
 {
@@ -56,7 +47,7 @@ pq_page_wrap(FILE *out, const char *head, int indent, const char *text)
 		if (len > 0) {
 			if (!fresh)
 				fputc(' ', out), at++;
-			put_word(out, text, len);
+			pq_cli_put_n(out, text, len);
 			at += width;
 			fresh = false;
 		}

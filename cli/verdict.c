@@ -70,9 +70,8 @@ pq_verdict_print(const struct pq_verdict *verdict, const char *place, FILE *out)
 	fputs(")\n", out);
 	for (const char *line = verdict->text; line != NULL && *line != '\0';) {
 		size_t len = strcspn(line, "\n");
-		char copy[1024];
-		snprintf(copy, sizeof(copy), "     %.*s", (int)(len < 1000 ? len : 1000), line);
-		pq_cli_put(out, copy);
+		fputs("     ", out);
+		pq_cli_put_n(out, line, len);
 		fputc('\n', out);
 		line += len + (line[len] == '\n');
 	}

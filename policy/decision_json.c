@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * jansson's functions pass NULL and failures on: an object that could not be made makes every json_..._new() on it fail,
- * so that one flag for the whole writing is enough.
+ * jansson's functions pass NULL and failures on: an object that could not be made makes every json_..._new() on it
+ * fail, so that one flag for the whole writing is enough.
  */
 struct writer {
 	bool failed;

@@ -31,7 +31,8 @@ enum pq_status pq_json_fail(const struct pq_json_reader *r, enum pq_status statu
 /** What a JSON value is, for messages: "a number", "null", ... */
 const char *pq_json_kind(const json_t *value);
 
-/** Parse a whole text. *ret is the caller's, to be given to json_decref(). Fails: PQ_EPARSE with line and column, PQ_ELIMIT. */
+/** Parse a whole text. *ret is the caller's, to be given to json_decref(). Fails: PQ_EPARSE with line and column,
+ *  PQ_ELIMIT. */
 PQ_MUST_USE enum pq_status pq_json_parse(const char *json, size_t len, json_t **ret, struct pq_err *err);
 
 /** A string as a text in the arena, PQ_MAX_STRING bytes at most. */

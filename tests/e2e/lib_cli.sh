@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the scripts of the command line share: sourced, not run.
 # Every check says what it looked for; at the end `finish` fails if any check did.
 
