@@ -7,7 +7,7 @@
 static const char *const decl_keys[] = {"domains",       "facts",   "attributes", "tables", "amendments",
                                         "jurisdictions", "release", "claims",     "note",   NULL};
 
-/* ---- files and packs ------------------------------------------------------------------------------------------------- */
+/* ---- files and packs --------------------------------------------------------------------------------------------- */
 
 static bool
 ends_with(const char *name, const char *end)
@@ -50,9 +50,14 @@ new_pack(struct pq_loader *ld, const char *name)
 
 	if (!pq_map_put(ld, &ld->pack_names, name, (uint32_t)ld->packs.n))
 		pq_ld_error(ld, src, "the pack \"%s\" is given twice", name);
-	*PQ_VEC_PUSH(ld, &ld->packs) = (struct pq_pack){.name = name, .title = "", .edition = PQ_DATE_MIN,
-	                                                .covers_from = PQ_DATE_MIN, .covers_to = PQ_DATE_MAX,
-	                                                .jurisdiction = PQ_NO_INDEX, .time_zone = "UTC", .src = src};
+	*PQ_VEC_PUSH(ld, &ld->packs) = (struct pq_pack){.name = name,
+	                                                .title = "",
+	                                                .edition = PQ_DATE_MIN,
+	                                                .covers_from = PQ_DATE_MIN,
+	                                                .covers_to = PQ_DATE_MAX,
+	                                                .jurisdiction = PQ_NO_INDEX,
+	                                                .time_zone = "UTC",
+	                                                .src = src};
 	(void)PQ_VEC_PUSH(ld, &ld->pack_infos);
 }
 
@@ -91,8 +96,7 @@ static void
 parse_yaml(struct pq_loader *ld, struct pq_ld_file *file)
 {
 	struct pq_err err;
-	enum pq_status status =
-		pq_yaml_parse(file->path, file->file->data, file->file->len, ld->arena, &file->root, &err);
+	enum pq_status status = pq_yaml_parse(file->path, file->file->data, file->file->len, ld->arena, &file->root, &err);
 
 	if (status == PQ_ENOMEM)
 		pq_ld_no_memory(ld);
@@ -120,7 +124,7 @@ parse_files(struct pq_loader *ld)
 	}
 }
 
-/* ---- declarations, one key after the other over all packs ---------------------------------------------------------------- */
+/* ---- declarations, one key after the other over all packs -------------------------------------------------------- */
 
 typedef void declare_fn(struct pq_loader *ld, const struct pq_node *node);
 
@@ -187,7 +191,7 @@ declare_all(struct pq_loader *ld)
 	for_each(ld, "claims", take_claims);
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------------------- */
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
 
 static void
 read_rules(struct pq_loader *ld)

@@ -2,10 +2,8 @@
 
 #include <string.h>
 
-static const char *const fact_keys[] = {"name",      "type",   "domain",    "required", "silence",
-                                        "null_is",   "title",  "ask",       "min",      "max",
-                                        "report_as", "note",   "separator", "path",     "marks",
-                                        NULL};
+static const char *const fact_keys[] = {"name", "type", "domain",    "required", "silence",   "null_is", "title", "ask",
+                                        "min",  "max",  "report_as", "note",     "separator", "path",    "marks", NULL};
 static const char *const attr_keys[] = {"name", "type", "domain", "title", "note", NULL};
 static const char *const silence_keys[] = {"when", "value", "copy", "lines", NULL};
 static const char *const mark_keys[] = {"prefixes", "sets", NULL};
@@ -19,8 +17,15 @@ pq_ld_attr_new(struct pq_loader *ld, const char *name, enum pq_type type, uint32
 	const char *dot = strchr(name, '.');
 
 	(void)PQ_VEC_PUSH(ld, &ld->attr_infos);
-	*attr = (struct pq_attr){.name = name, .type = type, .domain = domain, .pack = ld->pack, .title = "", .src = src,
-	                         .ask = "", .path = PQ_NO_INDEX, .mark_attr = PQ_NO_INDEX};
+	*attr = (struct pq_attr){.name = name,
+	                         .type = type,
+	                         .domain = domain,
+	                         .pack = ld->pack,
+	                         .title = "",
+	                         .src = src,
+	                         .ask = "",
+	                         .path = PQ_NO_INDEX,
+	                         .mark_attr = PQ_NO_INDEX};
 	for (int scope = PQ_SCOPE_PARTY; dot != NULL && scope < PQ_SCOPE_COUNT; scope++) {
 		const char *word = pq_scope_name((enum pq_scope)scope);
 		if (strlen(word) == (size_t)(dot - name) && strncmp(word, name, (size_t)(dot - name)) == 0)
@@ -44,25 +49,25 @@ pq_ld_builtin_attrs(struct pq_loader *ld)
 		[PQ_ATTR_JURISDICTION] = {"jurisdiction", PQ_TYPE_SYMBOL, model->domain_jurisdiction, "the law that applies"},
 		[PQ_ATTR_DECISION_OUTCOME] = {"decision.outcome", PQ_TYPE_SYMBOL, model->domain_outcome, "the outcome"},
 		[PQ_ATTR_DECISION_AUTHORITY] = {"decision.authority", PQ_TYPE_SYMBOLS, model->domain_authority,
-		                                "authorities of the requirements"},
+	                                    "authorities of the requirements"},
 		[PQ_ATTR_DECISION_REASONS] = {"decision.reasons", PQ_TYPE_SYMBOLS, model->domain_reason,
-		                              "reasons of the requirements"},
+	                                  "reasons of the requirements"},
 		[PQ_ATTR_DECISION_EXCEPTIONS] = {"decision.exceptions", PQ_TYPE_SYMBOLS, model->domain_exception,
-		                                 "usable exceptions"},
+	                                     "usable exceptions"},
 		[PQ_ATTR_DECISION_SOLE] = {"decision.sole_exception", PQ_TYPE_SYMBOL, model->domain_exception,
-		                           "the only usable exception"},
+	                               "the only usable exception"},
 	};
 
 	ld->pack = PQ_NO_INDEX;
 	for (size_t i = 0; i < PQ_ATTR_FIRST_DECLARED; i++) {
-		uint32_t attr = pq_ld_attr_new(ld, builtins[i].name, builtins[i].type, builtins[i].domain,
-		                               (struct pq_src){"", 0, 0});
+		uint32_t attr =
+			pq_ld_attr_new(ld, builtins[i].name, builtins[i].type, builtins[i].domain, (struct pq_src){"", 0, 0});
 		ld->attrs.at[attr].title = builtins[i].title;
 		ld->attr_infos.at[attr].used = ld->attr_infos.at[attr].given = true;
 	}
 }
 
-/* ---- declarations -------------------------------------------------------------------------------------------------- */
+/* ---- declarations ------------------------------------------------------------------------------------------------ */
 
 /** The name of a new attribute; NULL (told): it cannot be one. */
 static const char *
@@ -228,7 +233,7 @@ pq_ld_declare_attrs(struct pq_loader *ld, const struct pq_node *list)
 		(void)declare(ld, list->items[i], false, attr_keys);
 }
 
-/* ---- looking up ------------------------------------------------------------------------------------------------------ */
+/* ---- looking up -------------------------------------------------------------------------------------------------- */
 
 uint32_t
 pq_ld_attr(struct pq_loader *ld, const struct pq_node *node)
@@ -303,14 +308,15 @@ pq_ld_lines(struct pq_loader *ld, const struct pq_node *node, enum pq_scope scop
 	return true;
 }
 
-/* ---- what needs symbols ------------------------------------------------------------------------------------------------ */
+/* ---- what needs symbols ------------------------------------------------------------------------------------------ */
 
 void
 pq_ld_link_facts(struct pq_loader *ld)
 {
 	for (uint32_t i = 0; i < ld->attrs.n; i++) {
 		const struct pq_node *decl = ld->attr_infos.at[i].node;
-		const struct pq_node *marks = decl != NULL && ld->attrs.at[i].type == PQ_TYPE_CODE ? pq_node_get(decl, "marks") : NULL;
+		const struct pq_node *marks =
+			decl != NULL && ld->attrs.at[i].type == PQ_TYPE_CODE ? pq_node_get(decl, "marks") : NULL;
 
 		if (marks == NULL || !pq_ld_keys(ld, marks, "marks", mark_keys))
 			continue;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* ---- exceptions and exclusions ------------------------------------------------------------------------------------------ */
+/* ---- exceptions and exclusions ----------------------------------------------------------------------------------- */
 
 /** Does any requirement let this exception through by name? */
 static bool
@@ -49,7 +49,8 @@ check_exceptions(struct pq_loader *ld)
 		if (rule->overcomes.n == 0 && !rule->overcomes_all)
 			pq_ld_error(ld, rule->src, "overcomes nothing: no \"overcomes\", and no requirement allows it by name");
 		else
-			pq_ld_error(ld, rule->src, "overcomes nothing: no requirement has a reason that it overcomes or allows it by name");
+			pq_ld_error(ld, rule->src,
+			            "overcomes nothing: no requirement has a reason that it overcomes or allows it by name");
 	}
 }
 
@@ -85,7 +86,7 @@ check_exclusions(struct pq_loader *ld)
 	}
 }
 
-/* ---- what nothing uses ----------------------------------------------------------------------------------------------------- */
+/* ---- what nothing uses ------------------------------------------------------------------------------------------- */
 
 static void
 warn_unused_attrs(struct pq_loader *ld)
@@ -127,7 +128,8 @@ warn_time_zones(struct pq_loader *ld)
 {
 	for (size_t i = 1; i < ld->packs.n; i++) {
 		if (strcmp(ld->packs.at[i].time_zone, ld->packs.at[0].time_zone) != 0) {
-			pq_ld_warn(ld, ld->packs.at[i].src, "the time zone differs from that of the pack \"%s\": a request has one day only",
+			pq_ld_warn(ld, ld->packs.at[i].src,
+			           "the time zone differs from that of the pack \"%s\": a request has one day only",
 			           ld->packs.at[0].name);
 		}
 	}

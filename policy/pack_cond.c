@@ -34,7 +34,7 @@ new_expr(struct pq_loader *ld, enum pq_ld_expr_kind kind, struct pq_src src)
 	return expr;
 }
 
-/* ---- sets of symbols and paths ------------------------------------------------------------------------------------- */
+/* ---- sets of symbols and paths ----------------------------------------------------------------------------------- */
 
 static bool
 read_paths(struct pq_loader *ld, uint32_t domain, const struct pq_node *node, struct pq_indexes *ret)
@@ -131,7 +131,7 @@ read_sets(struct pq_loader *ld, uint32_t attr, const struct pq_node *node, struc
 	return good ? expr : NULL;
 }
 
-/* ---- comparisons ------------------------------------------------------------------------------------------------------ */
+/* ---- comparisons ------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *word;
@@ -280,7 +280,7 @@ read_comparisons(struct pq_loader *ld, uint32_t attr, const struct pq_node *node
 	return expr;
 }
 
-/* ---- mappings --------------------------------------------------------------------------------------------------------- */
+/* ---- mappings ---------------------------------------------------------------------------------------------------- */
 
 /** The attribute that a key names where it stands. */
 static uint32_t
@@ -300,7 +300,8 @@ find_attr(struct pq_loader *ld, const struct pq_node *key, struct pq_ld_place pl
 	if (own == PQ_SCOPE_DECISION) {
 		if (place.after_outcome)
 			return attr;
-		pq_ld_error(ld, key->src, "\"%s\" is known only after the outcome: review, obligation and warning rules may ask it",
+		pq_ld_error(ld, key->src,
+		            "\"%s\" is known only after the outcome: review, obligation and warning rules may ask it",
 		            name.text);
 		return PQ_NO_INDEX;
 	}
@@ -356,8 +357,9 @@ read_quantifier(struct pq_loader *ld, const struct pq_node *key, const struct pq
 	enum pq_scope around = scope == PQ_SCOPE_OWNER ? PQ_SCOPE_PARTY : PQ_SCOPE_REQUEST;
 
 	if (place.scope != around) {
-		pq_ld_error(ld, key->src, scope == PQ_SCOPE_OWNER ? "\"%s\" can be asked only inside a party's condition"
-		                                                  : "\"%s\" cannot be asked inside of another element",
+		pq_ld_error(ld, key->src,
+		            scope == PQ_SCOPE_OWNER ? "\"%s\" can be asked only inside a party's condition"
+		                                    : "\"%s\" cannot be asked inside of another element",
 		            key->text);
 		return NULL;
 	}

@@ -14,8 +14,8 @@ enum color { WHITE, GREY, BLACK };
 struct graph {
 	struct pq_loader *ld;
 	PQ_VEC(struct edge) edges;
-	uint32_t *first;  /* edge of each attribute */
-	uint32_t *via;    /* the edge by which the walk is going on from a grey attribute */
+	uint32_t *first; /* edge of each attribute */
+	uint32_t *via;   /* the edge by which the walk is going on from a grey attribute */
 	enum color *colors;
 };
 

@@ -3,13 +3,14 @@
 #include <jansson.h>
 #include <string.h>
 
-static const char *const head_keys[] = {"pack",    "title",   "edition",    "covers",     "time_zone",  "jurisdiction",
-                                        "needs",   "gaps",    "note",       "domains",    "facts",      "attributes",
-                                        "tables",  "release", "amendments", "claims",     "jurisdictions", NULL};
+static const char *const head_keys[] = {"pack",   "title",   "edition",    "covers",  "time_zone",     "jurisdiction",
+                                        "needs",  "gaps",    "note",       "domains", "facts",         "attributes",
+                                        "tables", "release", "amendments", "claims",  "jurisdictions", NULL};
 static const char *const covers_keys[] = {"from", "to", "grace_days", NULL};
 static const char *const amendment_keys[] = {"id", "title", "effective", "published", "cite", "savings", "note", NULL};
 static const char *const savings_keys[] = {"cite", "when", "note", NULL};
-static const char *const jurisdiction_keys[] = {"name", "title", "fixed", "only", "available", "release_by", "note", NULL};
+static const char *const jurisdiction_keys[] = {"name",      "title",      "fixed", "only",
+                                                "available", "release_by", "note",  NULL};
 static const char *const release_keys[] = {"fact", "values", "replaces", NULL};
 
 /** All texts of a key as one, "; " between; "" where there is none. */
@@ -24,7 +25,7 @@ joined_at(struct pq_loader *ld, const struct pq_node *map, const char *key)
 	return joined;
 }
 
-/* ---- pack.yaml ---------------------------------------------------------------------------------------------------------- */
+/* ---- pack.yaml --------------------------------------------------------------------------------------------------- */
 
 static void
 read_covers(struct pq_loader *ld, const struct pq_node *node, struct pq_pack *pack)
@@ -61,7 +62,8 @@ pq_ld_pack_head(struct pq_loader *ld, struct pq_ld_pack *info)
 		return;
 	const struct pq_node *name = pq_node_get(head, "pack"), *edition = pq_node_get(head, "edition");
 	if (name == NULL || name->kind != PQ_NODE_TEXT || strcmp(name->text, pack->name) != 0) {
-		pq_ld_error(ld, name != NULL ? name->src : head->src, "\"pack\" must be the name of the folder, %s", pack->name);
+		pq_ld_error(ld, name != NULL ? name->src : head->src, "\"pack\" must be the name of the folder, %s",
+		            pack->name);
 	}
 	pack->src = head->src;
 	pack->title = pq_ld_text_at(ld, head, "title", "");
@@ -91,7 +93,7 @@ pq_ld_resolve_heads(struct pq_loader *ld)
 	}
 }
 
-/* ---- amendments ----------------------------------------------------------------------------------------------------------- */
+/* ---- amendments -------------------------------------------------------------------------------------------------- */
 
 static void
 declare_amendment(struct pq_loader *ld, const struct pq_node *node)
@@ -126,7 +128,8 @@ declare_amendment(struct pq_loader *ld, const struct pq_node *node)
 	amendment->savings_cite = joined_at(ld, savings, "cite");
 	if (amendment->savings_cite[0] == '\0')
 		amendment->savings_cite = amendment->cite;
-	amendment->saved = pq_ld_attr_new(ld, pq_ld_printf(ld, "saved.%s", id->text), PQ_TYPE_BOOL, PQ_DOMAIN_BOOL, savings->src);
+	amendment->saved =
+		pq_ld_attr_new(ld, pq_ld_printf(ld, "saved.%s", id->text), PQ_TYPE_BOOL, PQ_DOMAIN_BOOL, savings->src);
 	ld->attrs.at[amendment->saved].title = pq_ld_printf(ld, "saved from %s", amendment->cite);
 	ld->attr_infos.at[amendment->saved].used = ld->attr_infos.at[amendment->saved].given = true;
 }
@@ -172,7 +175,7 @@ pq_ld_amendment(struct pq_loader *ld, const char *id, struct pq_src src)
 	return index;
 }
 
-/* ---- jurisdictions, releases, claims ------------------------------------------------------------------------------------- */
+/* ---- jurisdictions, releases, claims ----------------------------------------------------------------------------- */
 
 void
 pq_ld_declare_jurisdictions(struct pq_loader *ld, const struct pq_node *list)
@@ -195,8 +198,8 @@ pq_ld_declare_jurisdictions(struct pq_loader *ld, const struct pq_node *list)
 			if (ld->jurisdictions.at[j].symbol == symbol)
 				pq_ld_error(ld, name->src, "the jurisdiction \"%s\" is declared twice", name->text);
 		}
-		*PQ_VEC_PUSH(ld, &ld->jurisdictions) = (struct pq_jurisdiction){.symbol = symbol, .release_by = PQ_NO_INDEX,
-		                                                                .src = name->src};
+		*PQ_VEC_PUSH(ld, &ld->jurisdictions) =
+			(struct pq_jurisdiction){.symbol = symbol, .release_by = PQ_NO_INDEX, .src = name->src};
 		*PQ_VEC_PUSH(ld, &ld->jurisdiction_nodes) = node;
 	}
 }
@@ -263,7 +266,8 @@ resolve_release(struct pq_loader *ld)
 	for (size_t i = 0; i < ld->jurisdictions.n; i++) {
 		uint32_t release_by = ld->jurisdictions.at[i].release_by;
 		if (release_by != PQ_NO_INDEX && ld->attrs.at[release_by].domain != replaced->domain) {
-			pq_ld_error(ld, ld->jurisdictions.at[i].src, "release_by and the fact that it replaces have different domains");
+			pq_ld_error(ld, ld->jurisdictions.at[i].src,
+			            "release_by and the fact that it replaces have different domains");
 			return;
 		}
 	}
@@ -290,7 +294,7 @@ pq_ld_resolve_release(struct pq_loader *ld)
 		ld->model.claim_fact = fact;
 }
 
-/* ---- cases -------------------------------------------------------------------------------------------------------------------- */
+/* ---- cases ------------------------------------------------------------------------------------------------------- */
 
 static void
 read_case(struct pq_loader *ld, const char *line, size_t len, struct pq_src src)

@@ -61,7 +61,7 @@ read_copy(struct pq_loader *ld, const struct pq_node *node, struct pq_rule *rule
 		(void)pq_ld_copies(ld, rule->left, rule->attr, node->src);
 }
 
-/* ---- lookups ------------------------------------------------------------------------------------------------------------------ */
+/* ---- lookups ----------------------------------------------------------------------------------------------------- */
 
 static void
 read_key(struct pq_loader *ld, const struct pq_node *column_node, const struct pq_node *attr_node, struct pq_rule *rule)
@@ -80,7 +80,8 @@ read_key(struct pq_loader *ld, const struct pq_node *column_node, const struct p
 		return;
 	}
 	if (symbols || decl->type == PQ_TYPE_PATH) {
-		pq_ld_error(ld, attr_node->src, "\"%s\" has another type or domain than the column \"%s\"", key->name, decl->name);
+		pq_ld_error(ld, attr_node->src, "\"%s\" has another type or domain than the column \"%s\"", key->name,
+		            decl->name);
 	} else {
 		pq_ld_error(ld, column_node->src, "a lookup cannot join by a column of type %s: symbols, bools and paths only",
 		            pq_type_name(decl->type));
@@ -98,7 +99,8 @@ read_only(struct pq_loader *ld, const struct pq_node *column_node, const struct 
 		return;
 	const struct pq_column *decl = &ld->tables.at[lookup->table].columns[column];
 	if (decl->type != PQ_TYPE_SYMBOL && decl->type != PQ_TYPE_SYMBOLS && decl->type != PQ_TYPE_BOOL) {
-		pq_ld_error(ld, column_node->src, "\"only\" holds columns of symbols and bools against symbols; this one is of type %s",
+		pq_ld_error(ld, column_node->src,
+		            "\"only\" holds columns of symbols and bools against symbols; this one is of type %s",
 		            pq_type_name(decl->type));
 		return;
 	}
@@ -157,7 +159,7 @@ read_lookup(struct pq_loader *ld, const struct pq_node *node, struct pq_rule *ru
 	read_take(ld, node, rule);
 }
 
-/* ---- numbers -------------------------------------------------------------------------------------------------------------------- */
+/* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
 static void
 add_terms(struct pq_loader *ld, const struct pq_node *node, int64_t times, struct pq_rule *rule)
@@ -265,7 +267,8 @@ read_same(struct pq_loader *ld, const struct pq_node *node, struct pq_rule *rule
 		return;
 	const struct pq_attr *a = &ld->attrs.at[rule->left], *b = &ld->attrs.at[rule->right];
 	if (a->domain == PQ_NO_INDEX || a->domain != b->domain || a->type == PQ_TYPE_PATH || a->type == PQ_TYPE_BOOL)
-		pq_ld_error(ld, node->src, "\"%s\" and \"%s\" have no symbols in common: they need one domain", a->name, b->name);
+		pq_ld_error(ld, node->src, "\"%s\" and \"%s\" have no symbols in common: they need one domain", a->name,
+		            b->name);
 }
 
 static void
@@ -323,7 +326,8 @@ pq_ld_rule_derive(struct pq_loader *ld, const struct pq_node *node, struct pq_ru
 		}
 	}
 	if (n_ways != 1) {
-		pq_ld_error(ld, rule->src, "a rule of kind derive needs one of set, copy, lookup, sum, compare, count, same and lines");
+		pq_ld_error(ld, rule->src,
+		            "a rule of kind derive needs one of set, copy, lookup, sum, compare, count, same and lines");
 		return;
 	}
 	readers[way](ld, pq_node_get(node, ways[way]), rule);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* ---- can it hold at all? ------------------------------------------------------------------------------------------- */
+/* ---- can it hold at all? ----------------------------------------------------------------------------------------- */
 
 /*
  * A conjunction is searched for a witness, attribute by attribute: a value that meets all of its conditions on that
@@ -189,7 +189,7 @@ contradicts(const struct pq_loader *ld, const struct pq_conj *conj, uint32_t *re
 	return false;
 }
 
-/* ---- multiplying out --------------------------------------------------------------------------------------------------- */
+/* ---- multiplying out --------------------------------------------------------------------------------------------- */
 
 struct alternatives {
 	PQ_VEC(struct pq_conj) conjs;
@@ -272,8 +272,9 @@ multiply_cond(struct pq_loader *ld, const struct pq_ld_expr *expr, bool negated,
 		return true;
 	default:
 		/* The opposite of "> 5" is "<= 5, or no value at all", and no comparison says that. */
-		pq_ld_error(ld, cond.src, "a comparison cannot stand under \"not\", for a missing value meets neither it nor its "
-		                          "opposite: write the comparison that is meant");
+		pq_ld_error(ld, cond.src,
+		            "a comparison cannot stand under \"not\", for a missing value meets neither it nor its "
+		            "opposite: write the comparison that is meant");
 		return false;
 	}
 }

@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-#define COMMON_KEYS                                                                                                   \
-	"id", "kind", "cite", "title", "note", "confidence", "from", "to", "stays", "amendment", "ended_by", "jurisdiction", \
-		"when"
+#define COMMON_KEYS                                                                                      \
+	"id", "kind", "cite", "title", "note", "confidence", "from", "to", "stays", "amendment", "ended_by", \
+		"jurisdiction", "when"
 
-static const char *const derive_keys[] = {COMMON_KEYS, "attribute", "set",   "copy", "lookup", "sum",
-                                          "compare",   "count",     "same",  "lines", "order",  NULL};
+static const char *const derive_keys[] = {COMMON_KEYS, "attribute", "set",  "copy",  "lookup", "sum",
+                                          "compare",   "count",     "same", "lines", "order",  NULL};
 static const char *const jurisdiction_keys[] = {COMMON_KEYS, "order", NULL};
 static const char *const requirement_keys[] = {COMMON_KEYS, "authority",    "reason", "label",
                                                "allows",    "allows_label", "review", NULL};
@@ -23,7 +23,7 @@ static const char *const excludes_keys[] = {"reasons", "rules", NULL};
 static const char *const bars_keys[] = {"all_but", NULL};
 
 const char *const *
-pq_ld_rule_keys(struct pq_loader *ld, enum pq_kind kind)
+pq_ld_rule_keys(enum pq_kind kind)
 {
 	static const char *const *const keys[PQ_KIND_COUNT] = {
 		[PQ_KIND_DERIVE] = derive_keys,           [PQ_KIND_JURISDICTION] = jurisdiction_keys,
@@ -34,7 +34,6 @@ pq_ld_rule_keys(struct pq_loader *ld, enum pq_kind kind)
 		[PQ_KIND_WARNING] = prohibition_keys,
 	};
 
-	(void)ld;
 	return keys[kind];
 }
 
@@ -100,7 +99,7 @@ read_exceptions(struct pq_loader *ld, const struct pq_node *node)
 	return names;
 }
 
-/* ---- the kinds ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the kinds --------------------------------------------------------------------------------------------------- */
 
 static void
 read_jurisdiction(struct pq_loader *ld, const struct pq_node *node, struct pq_rule *rule)

@@ -28,13 +28,13 @@
 #define PQ_LD_MAX_PATHS 1024u
 
 /** A vector in the arena. */
-#define PQ_VEC(type)     \
-	struct {             \
-		type *at;        \
-		size_t n, cap;   \
+#define PQ_VEC(type)   \
+	struct {           \
+		type *at;      \
+		size_t n, cap; \
 	}
 /** A pointer to a new, zeroed last element. Earlier pointers into the vector die. */
-#define PQ_VEC_PUSH(ld, vec)                                                                            \
+#define PQ_VEC_PUSH(ld, vec) \
 	((vec)->at = pq_ld_grow((ld), (vec)->at, (vec)->n, &(vec)->cap, sizeof(*(vec)->at)), &(vec)->at[(vec)->n++])
 
 /** Text to number, by open addressing. */
@@ -55,30 +55,27 @@ struct pq_ld_finding {
 
 struct pq_ld_file {
 	const struct pq_pack_file *file;
-	const char *path;        /* a copy that lives as long as the model */
-	const char *name;        /* within the pack: "rules/chart.yaml" */
-	struct pq_node *root;    /* of YAML; NULL = empty or broken */
-	bool used;               /* a table was read from it */
+	const char *path;     /* a copy that lives as long as the model */
+	const char *name;     /* within the pack: "rules/chart.yaml" */
+	struct pq_node *root; /* of YAML; NULL = empty or broken */
+	bool used;            /* a table was read from it */
 };
 
 struct pq_ld_pack {
 	struct pq_ld_file *files;
 	size_t n_files;
 	struct pq_ld_file *head; /* pack.yaml */
-	uint32_t *needs;         /* packs whose names it may use; the check is by order */
 	const struct pq_node *jurisdiction;
-	bool has_grace;
 	const struct pq_node *covers;
-	bool broken;             /* a file of it could not be read: what is missing may stand there */
 };
 
 struct pq_ld_domain {
 	PQ_VEC(const char *) symbols;
 	PQ_VEC(struct pq_alias) aliases;
-	struct pq_map exact;     /* symbol as written */
-	struct pq_map folded;    /* lower case, without spaces; symbols and spellings */
+	struct pq_map exact;                  /* symbol as written */
+	struct pq_map folded;                 /* lower case, without spaces; symbols and spellings */
 	PQ_VEC(const struct pq_node *) decls; /* its declarations in the packs */
-	bool broken;             /* what feeds it could not be read: unknown symbols are no further errors */
+	bool broken;                          /* what feeds it could not be read: unknown symbols are no further errors */
 };
 
 struct pq_ld_attr {
@@ -89,9 +86,9 @@ struct pq_ld_attr {
 
 struct pq_ld_table {
 	const struct pq_node *node;
-	const char *file;           /* its path; NULL = it was not found */
+	const char *file; /* its path; NULL = it was not found */
 	struct pq_csv csv;
-	uint32_t *header;           /* of each cell of a row: column, or a special one below */
+	uint32_t *header; /* of each cell of a row: column, or a special one below */
 	bool broken;
 	bool used;
 };
@@ -137,20 +134,19 @@ struct pq_loader {
 	PQ_VEC(struct pq_ld_domain) domain_infos;
 	PQ_VEC(struct pq_ld_attr) attr_infos;
 	PQ_VEC(struct pq_ld_table) table_infos;
-	PQ_VEC(const struct pq_node *) rule_nodes;   /* NULL = made by the loader */
 	PQ_VEC(const struct pq_node *) amendment_nodes;
 	PQ_VEC(const struct pq_node *) jurisdiction_nodes;
 
 	struct pq_map pack_names, domain_names, attr_names, table_names, amendment_names, rule_names, case_names;
 
-	struct pq_model model;         /* what is not a list; the lists are moved over at the end */
+	struct pq_model model; /* what is not a list; the lists are moved over at the end */
 	const struct pq_node *release, *claims;
 	PQ_VEC(struct pq_ld_path_list) path_lists; /* every one there is: they are renumbered once, at the end */
-	uint32_t pack;                 /* the one that is being read */
-	bool any_broken;               /* a YAML file could not be read at all */
+	uint32_t pack;                             /* the one that is being read */
+	bool any_broken;                           /* a YAML file could not be read at all */
 };
 
-/* ---- pack_util.c: memory, names, findings --------------------------------------------------------------------- */
+/* ---- pack_util.c: memory, names, findings ------------------------------------------------------------------------ */
 
 void *pq_ld_alloc(struct pq_loader *ld, size_t size);
 void *pq_ld_array(struct pq_loader *ld, size_t count, size_t size);
@@ -177,7 +173,7 @@ struct pq_indexes pq_ld_indexes(struct pq_loader *ld, const uint32_t *at, size_t
 /** All findings in the order of files and lines, with a line where some were left out. */
 void pq_ld_sorted_findings(struct pq_loader *ld, struct pq_findings *ret);
 
-/* ---- pack_read.c: plain values out of nodes; each tells its errors and says whether it has a value -------------- */
+/* ---- pack_read.c: plain values out of nodes; each tells its errors and says whether it has a value --------------- */
 
 /** All keys of the mapping must be in `keys` (ended by NULL). False (told): not a mapping. */
 bool pq_ld_keys(struct pq_loader *ld, const struct pq_node *map, const char *what, const char *const *keys);
@@ -224,7 +220,7 @@ void pq_ld_feed_spellings(struct pq_loader *ld);
 /** Sort the domains of paths and renumber what points to them. */
 void pq_ld_sort_paths(struct pq_loader *ld);
 
-/* ---- pack_path.c ---------------------------------------------------------------------------------------------- */
+/* ---- pack_path.c ------------------------------------------------------------------------------------------------- */
 
 /** ".a.2", "(a)(2)", "a.2" to "a.2"; NULL where it is no path. */
 const char *pq_ld_path(struct pq_loader *ld, const char *text, size_t len);
@@ -270,9 +266,9 @@ const char *pq_ld_piece(struct pq_loader *ld, const char **at, char separator);
 
 /** Where a condition stands: which attributes it may name. */
 struct pq_ld_place {
-	enum pq_scope scope;  /* REQUEST, or the element that it is about */
-	bool inside;          /* inside of a quantifier: bare names are the element's */
-	bool after_outcome;   /* decision.* may be asked */
+	enum pq_scope scope; /* REQUEST, or the element that it is about */
+	bool inside;         /* inside of a quantifier: bare names are the element's */
+	bool after_outcome;  /* decision.* may be asked */
 };
 
 /** NULL = always. False (told): *ret is "always" all the same. */
@@ -283,14 +279,14 @@ bool pq_ld_comparison(const char *word, enum pq_cmp *ret);
 /** The element that a word of a quantifier names ("party"); false: none. */
 bool pq_ld_element(const char *word, enum pq_scope *ret);
 
-/* ---- pack_dnf.c: conditions as they are written, and their alternatives --------------------------------------------- */
+/* ---- pack_dnf.c: conditions as they are written, and their alternatives ------------------------------------------ */
 
 enum pq_ld_expr_kind { PQ_EXPR_COND, PQ_EXPR_AND, PQ_EXPR_OR, PQ_EXPR_NOT };
 
 struct pq_ld_expr {
 	enum pq_ld_expr_kind kind;
-	struct pq_cond cond;            /* COND; without `inner` */
-	struct pq_ld_expr *inner;       /* COND of a quantifier */
+	struct pq_cond cond;               /* COND; without `inner` */
+	struct pq_ld_expr *inner;          /* COND of a quantifier */
 	PQ_VEC(struct pq_ld_expr *) items; /* AND, OR; NOT: one */
 	struct pq_src src;
 };
@@ -298,7 +294,7 @@ struct pq_ld_expr {
 /** Multiply out. False (told): it can never hold, has too many alternatives or negates what has no opposite. */
 bool pq_ld_multiply(struct pq_loader *ld, const struct pq_ld_expr *expr, struct pq_dnf *ret);
 
-/* ---- pack_decl.c: heads, amendments, jurisdictions, releases, claims, cases --------------------------------------- */
+/* ---- pack_decl.c: heads, amendments, jurisdictions, releases, claims, cases -------------------------------------- */
 
 void pq_ld_pack_head(struct pq_loader *ld, struct pq_ld_pack *info);
 void pq_ld_resolve_heads(struct pq_loader *ld);
@@ -321,12 +317,12 @@ void pq_ld_rules(struct pq_loader *ld, const struct pq_node *list);
 /** What a pack's `covers` and savings clauses say, as rules. */
 void pq_ld_made_rules(struct pq_loader *ld, uint32_t pack);
 /** The keys of all rules and of this kind, ended by NULL. */
-const char *const *pq_ld_rule_keys(struct pq_loader *ld, enum pq_kind kind);
+const char *const *pq_ld_rule_keys(enum pq_kind kind);
 /** The keys of its own kind. */
 void pq_ld_rule_kind(struct pq_loader *ld, const struct pq_node *node, struct pq_rule *rule);
 void pq_ld_rule_derive(struct pq_loader *ld, const struct pq_node *node, struct pq_rule *rule);
 
-/* ---- pack_check.c, pack_overlap.c, pack_cycle.c ------------------------------------------------------------------- */
+/* ---- pack_check.c, pack_overlap.c, pack_cycle.c ------------------------------------------------------------------ */
 
 void pq_ld_check(struct pq_loader *ld);
 void pq_ld_check_overlaps(struct pq_loader *ld);

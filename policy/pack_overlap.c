@@ -12,9 +12,9 @@
 
 struct keyed_row {
 	const char *key;
-	int32_t from, to;        /* certainly in force */
+	int32_t from, to; /* certainly in force */
 	const struct pq_row *row;
-	const char *value;       /* what a lookup takes; "" for the first check */
+	const char *value; /* what a lookup takes; "" for the first check */
 };
 
 /** Text that grows in the arena. */
@@ -127,7 +127,8 @@ sweep(struct pq_loader *ld, struct keyed_row *rows, size_t n, const char *told)
 		    (row->value[0] == '\0' || strcmp(row->value, last->value) != 0)) {
 			const struct pq_row *later = row->row > last->row ? row->row : last->row;
 			const struct pq_row *earlier = row->row > last->row ? last->row : row->row;
-			pq_ld_error(ld, later->src, "on some days both this row and line %d are in force, and %s", earlier->src.line, told);
+			pq_ld_error(ld, later->src, "on some days both this row and line %d are in force, and %s",
+			            earlier->src.line, told);
 		}
 		if (!same || row->to > last->to)
 			last = row;
@@ -149,7 +150,7 @@ check_table(struct pq_loader *ld, const struct pq_table *table)
 	sweep(ld, rows, table->n_rows, "they say the same");
 }
 
-/* ---- lookups with one answer ---------------------------------------------------------------------------------------------- */
+/* ---- lookups with one answer ------------------------------------------------------------------------------------- */
 
 static bool
 meets_only(const struct pq_lookup_only *only, const struct pq_row *row)
@@ -209,8 +210,9 @@ check_lookup(struct pq_loader *ld, const struct pq_rule *rule)
 		add_char(&value, '\0');
 		rows[n++] = keyed(row, key.text.at, value.text.at);
 	}
-	sweep(ld, rows, n, pq_ld_printf(ld, "the rule \"%s\" cannot tell which \"%s\" counts", rule->id,
-	                                table->columns[lookup->take].name));
+	sweep(ld, rows, n,
+	      pq_ld_printf(ld, "the rule \"%s\" cannot tell which \"%s\" counts", rule->id,
+	                   table->columns[lookup->take].name));
 }
 
 void

@@ -113,7 +113,8 @@ add_word(struct pq_loader *ld, struct path_list *list, const char *word, struct 
 	size_t stem = last_part(first);
 	if (stem != last_part(last) || strncmp(first, last, stem) != 0 ||
 	    !range_ends(first + stem, last + stem, &lo, &hi, &letters)) {
-		pq_ld_error(ld, src, "\"%s\" is no range: its ends differ in the last part only, numbers or letters, rising", word);
+		pq_ld_error(ld, src, "\"%s\" is no range: its ends differ in the last part only, numbers or letters, rising",
+		            word);
 		return false;
 	}
 	if (hi - lo >= PQ_LD_MAX_PATHS) {

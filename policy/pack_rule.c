@@ -50,11 +50,10 @@ pq_ld_rule_add(struct pq_loader *ld, const struct pq_rule *rule)
 	}
 	pq_map_put(ld, &ld->rule_names, rule->id, (uint32_t)ld->rules.n);
 	*PQ_VEC_PUSH(ld, &ld->rules) = *rule;
-	(void)PQ_VEC_PUSH(ld, &ld->rule_nodes);
 	return true;
 }
 
-/* ---- when it is in force -------------------------------------------------------------------------------------------------- */
+/* ---- when it is in force ----------------------------------------------------------------------------------------- */
 
 static uint32_t
 amendment_at(struct pq_loader *ld, const struct pq_node *node, const char *key)
@@ -129,7 +128,7 @@ read_validity(struct pq_loader *ld, const struct pq_node *node, struct pq_rule *
 		pq_ld_error(ld, stays != NULL ? stays->src : rule->src, "never in force: the stays leave no day of it");
 }
 
-/* ---- one rule ----------------------------------------------------------------------------------------------------------------- */
+/* ---- one rule ---------------------------------------------------------------------------------------------------- */
 
 static const char *
 read_confidence(struct pq_loader *ld, const struct pq_node *node)
@@ -215,7 +214,7 @@ read_rule(struct pq_loader *ld, const struct pq_node *node)
 	const char *id = read_id(ld, node, &src);
 	if (!read_kind(ld, node, &kind))
 		return;
-	(void)pq_ld_keys(ld, node, pq_ld_printf(ld, "a rule of kind %s", pq_kind_name(kind)), pq_ld_rule_keys(ld, kind));
+	(void)pq_ld_keys(ld, node, pq_ld_printf(ld, "a rule of kind %s", pq_kind_name(kind)), pq_ld_rule_keys(kind));
 	struct pq_rule rule = pq_ld_rule_blank(ld, id, kind, src);
 	rule.title = pq_ld_text_at(ld, node, "title", "");
 	rule.note = pq_ld_text_at(ld, node, "note", "");
@@ -233,8 +232,8 @@ read_rule(struct pq_loader *ld, const struct pq_node *node)
 		(void)pq_ld_condition(ld, pq_node_get(node, "when"), place, &rule.when);
 	if (unless != NULL && (kind == PQ_KIND_REVIEW || kind == PQ_KIND_OBLIGATION))
 		rule.has_unless_shown = pq_ld_condition(ld, unless, place, &rule.unless_shown);
-	if (id != NULL && pq_ld_rule_add(ld, &rule))
-		ld->rule_nodes.at[ld->rule_nodes.n - 1] = node;
+	if (id != NULL)
+		(void)pq_ld_rule_add(ld, &rule);
 }
 
 void
@@ -248,7 +247,7 @@ pq_ld_rules(struct pq_loader *ld, const struct pq_node *list)
 		read_rule(ld, list->items[i]);
 }
 
-/* ---- rules that the loader makes ------------------------------------------------------------------------------------------------ */
+/* ---- rules that the loader makes --------------------------------------------------------------------------------- */
 
 static void
 add_covers_rule(struct pq_loader *ld, const char *name, enum pq_kind kind, int64_t lo, int64_t hi, const char *text)
@@ -260,7 +259,8 @@ add_covers_rule(struct pq_loader *ld, const char *name, enum pq_kind kind, int64
 	struct pq_cond *cond = pq_ld_alloc(ld, sizeof(*cond));
 
 	*range = (struct pq_range){lo, hi};
-	*cond = (struct pq_cond){.op = PQ_OP_RANGE, .attr = PQ_ATTR_AS_OF, .ranges = range, .n_ranges = 1, .src = covers->src};
+	*cond =
+		(struct pq_cond){.op = PQ_OP_RANGE, .attr = PQ_ATTR_AS_OF, .ranges = range, .n_ranges = 1, .src = covers->src};
 	rule.when.conjs[0] = (struct pq_conj){cond, 1};
 	rule.cites = (struct pq_strings){pq_ld_alloc(ld, sizeof(char *)), 1};
 	rule.cites.at[0] = pq_ld_printf(ld, "%s/pack.yaml, covers", pack->name);
@@ -286,8 +286,9 @@ add_covers(struct pq_loader *ld)
 		return;
 	int64_t last = (int64_t)pack->covers_to + pack->grace_days;
 	if (pack->grace_days > 0) {
-		add_covers_rule(ld, "grace", PQ_KIND_WARNING, (int64_t)pack->covers_to + 1, last,
-		                pq_ld_printf(ld, "The pack \"%s\" knows the law as of %s; later changes are not in it.", title, to));
+		add_covers_rule(
+			ld, "grace", PQ_KIND_WARNING, (int64_t)pack->covers_to + 1, last,
+			pq_ld_printf(ld, "The pack \"%s\" knows the law as of %s; later changes are not in it.", title, to));
 	}
 	add_covers_rule(ld, "after", PQ_KIND_REFER, last + 1, INT64_MAX,
 	                pq_ld_printf(ld, "The pack \"%s\" knows the law as of %s, too long before this day.", title, to));

@@ -50,7 +50,7 @@ pq_ld_piece(struct pq_loader *ld, const char **at, char separator)
 	return NULL;
 }
 
-/* ---- declaration: names, columns, the text of the file ------------------------------------------------------------- */
+/* ---- declaration: names, columns, the text of the file ----------------------------------------------------------- */
 
 static uint32_t
 special_of(const char *name)
@@ -100,7 +100,8 @@ declare_columns(struct pq_loader *ld, const struct pq_node *decl, struct pq_tabl
 	bool good = true;
 
 	if (columns == NULL || columns->kind != PQ_NODE_MAP || columns->n == 0) {
-		pq_ld_error(ld, columns != NULL ? columns->src : decl->src, "a table needs columns, a mapping from their names");
+		pq_ld_error(ld, columns != NULL ? columns->src : decl->src,
+		            "a table needs columns, a mapping from their names");
 		return false;
 	}
 	table->columns = pq_ld_array(ld, columns->n / 2, sizeof(struct pq_column));
@@ -191,8 +192,8 @@ read_csv(struct pq_loader *ld, const struct pq_node *decl, const struct pq_table
 		if (row->n == wanted)
 			continue;
 		const struct pq_csv_cell *at = &row->cells[row->n > wanted ? wanted : row->n - 1];
-		pq_ld_error(ld, (struct pq_src){file->path, at->line, at->column}, "a row of %zu cell%s where the header has %zu",
-		            row->n, row->n == 1 ? "" : "s", wanted);
+		pq_ld_error(ld, (struct pq_src){file->path, at->line, at->column},
+		            "a row of %zu cell%s where the header has %zu", row->n, row->n == 1 ? "" : "s", wanted);
 		row->n = 0; /* left out from here on */
 		good = false;
 	}
@@ -244,7 +245,7 @@ pq_ld_declare_tables(struct pq_loader *ld, const struct pq_node *list)
 		declare_table(ld, list->items[i]);
 }
 
-/* ---- looking up ------------------------------------------------------------------------------------------------------ */
+/* ---- looking up -------------------------------------------------------------------------------------------------- */
 
 uint32_t
 pq_ld_table(struct pq_loader *ld, const struct pq_node *node)
@@ -309,7 +310,7 @@ pq_ld_csv_cell(struct pq_loader *ld, uint32_t table, uint32_t column, size_t row
 	return trimmed(ld, cell->text, cell->len);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /** What is read of one row: the table, its file and the row's place in it. */
 struct row_reader {

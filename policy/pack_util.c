@@ -56,8 +56,7 @@ pq_ld_strndup(struct pq_loader *ld, const char *text, size_t len)
 	return copy;
 }
 
-static const char *__attribute__((format(printf, 2, 0)))
-vprintf_in(struct pq_loader *ld, const char *fmt, va_list ap)
+static const char *__attribute__((format(printf, 2, 0))) vprintf_in(struct pq_loader *ld, const char *fmt, va_list ap)
 {
 	va_list again;
 
@@ -160,7 +159,7 @@ pq_ld_fold(struct pq_loader *ld, const char *text)
 	return folded;
 }
 
-/* ---- findings -------------------------------------------------------------------------------------------------- */
+/* ---- findings ---------------------------------------------------------------------------------------------------- */
 
 static void
 add_finding(struct pq_loader *ld, enum pq_severity severity, struct pq_src src, const char *fmt, va_list ap)
@@ -222,19 +221,23 @@ pq_ld_sorted_findings(struct pq_loader *ld, struct pq_findings *ret)
 		findings.at[i] = ld->findings.at[i].finding;
 	/* The last lines, about no place. */
 	if (ld->n_errors > PQ_LD_MAX_FINDINGS) {
-		findings.at[findings.n++] = (struct pq_finding){
-			PQ_SEVERITY_ERROR, {"", 0, 0}, pq_ld_printf(ld, "%zu errors; only the first %u that were found are shown",
-			                                            ld->n_errors, PQ_LD_MAX_FINDINGS)};
+		findings.at[findings.n++] =
+			(struct pq_finding){PQ_SEVERITY_ERROR,
+		                        {"", 0, 0},
+		                        pq_ld_printf(ld, "%zu errors; only the first %u that were found are shown",
+		                                     ld->n_errors, PQ_LD_MAX_FINDINGS)};
 	}
 	if (ld->n_warnings > PQ_LD_MAX_FINDINGS) {
-		findings.at[findings.n++] = (struct pq_finding){
-			PQ_SEVERITY_WARNING, {"", 0, 0}, pq_ld_printf(ld, "%zu warnings; only the first %u that were found are shown",
-			                                              ld->n_warnings, PQ_LD_MAX_FINDINGS)};
+		findings.at[findings.n++] =
+			(struct pq_finding){PQ_SEVERITY_WARNING,
+		                        {"", 0, 0},
+		                        pq_ld_printf(ld, "%zu warnings; only the first %u that were found are shown",
+		                                     ld->n_warnings, PQ_LD_MAX_FINDINGS)};
 	}
 	*ret = findings;
 }
 
-/* ---- proposals -------------------------------------------------------------------------------------------------- */
+/* ---- proposals --------------------------------------------------------------------------------------------------- */
 
 /** Levenshtein's distance between folded names, both at most PROPOSE_MAX long. */
 static size_t

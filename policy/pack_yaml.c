@@ -290,7 +290,8 @@ pq_yaml_parse(const char *file, const char *text, size_t len, struct pq_arena *a
 	if (status != PQ_OK)
 		return status;
 	/* An empty document is one plain scalar of no length to libyaml. */
-	if (reader.root != NULL && reader.root->kind == PQ_NODE_TEXT && !reader.root->quoted && reader.root->text[0] == '\0')
+	if (reader.root != NULL && reader.root->kind == PQ_NODE_TEXT && !reader.root->quoted &&
+	    reader.root->text[0] == '\0')
 		reader.root = NULL;
 	*ret_root = reader.root;
 	return PQ_OK;

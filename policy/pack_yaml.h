@@ -20,11 +20,11 @@ enum pq_node_kind { PQ_NODE_TEXT, PQ_NODE_LIST, PQ_NODE_MAP };
 
 struct pq_node {
 	enum pq_node_kind kind;
-	bool quoted;             /* TEXT: written in quotes or as a block */
-	const char *text;        /* TEXT: terminated, UTF-8, without NUL inside */
-	struct pq_node **items;  /* LIST: its nodes; MAP: keys and values by turns */
-	size_t n;                /* of `items` */
-	struct pq_src src;       /* of the first character */
+	bool quoted;            /* TEXT: written in quotes or as a block */
+	const char *text;       /* TEXT: terminated, UTF-8, without NUL inside */
+	struct pq_node **items; /* LIST: its nodes; MAP: keys and values by turns */
+	size_t n;               /* of `items` */
+	struct pq_src src;      /* of the first character */
 };
 
 /**

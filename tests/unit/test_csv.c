@@ -86,7 +86,8 @@ static void
 test_columns_count_characters(void **state)
 {
 	struct fixture *fixture = *state;
-	const char text[] = "\xEF\xBB\xBF" "C\xC3\xB4te,x\n";
+	const char text[] = "\xEF\xBB\xBF"
+						"C\xC3\xB4te,x\n";
 
 	assert_int_equal(parse(fixture, text, strlen(text)), PQ_OK);
 	assert_cell(fixture, 0, 0, "C\xC3\xB4te", 1, 1);
@@ -116,16 +117,16 @@ test_refused(void **state)
 		int line, column;
 	} refused[] = {
 #define TEXT(t) t, sizeof(t) - 1
-		{TEXT("a,b\nc\"d,e\n"), 2, 2},        /* a quote inside a plain cell */
-		{TEXT("a,\"b\"c\n"), 1, 6},            /* text behind a closing quote */
-		{TEXT("a\n\"b\nc\n"), 2, 1},           /* a quote never closed */
-		{TEXT("a\rb\n"), 1, 2},                /* a lone CR */
+		{TEXT("a,b\nc\"d,e\n"), 2, 2}, /* a quote inside a plain cell */
+		{TEXT("a,\"b\"c\n"), 1, 6},    /* text behind a closing quote */
+		{TEXT("a\n\"b\nc\n"), 2, 1},   /* a quote never closed */
+		{TEXT("a\rb\n"), 1, 2},        /* a lone CR */
 		{TEXT("a\r"), 1, 2},
-		{TEXT("a,b\0c\n"), 1, 4},              /* NUL */
-		{TEXT("a,\xC3(\n"), 1, 3},             /* cut short */
-		{TEXT("a,\xC0\x80\n"), 1, 3},          /* overlong */
-		{TEXT("\xED\xA0\x80"), 1, 1},          /* a surrogate */
-		{TEXT("\xF4\x90\x80\x80"), 1, 1},      /* beyond Unicode */
+		{TEXT("a,b\0c\n"), 1, 4},         /* NUL */
+		{TEXT("a,\xC3(\n"), 1, 3},        /* cut short */
+		{TEXT("a,\xC0\x80\n"), 1, 3},     /* overlong */
+		{TEXT("\xED\xA0\x80"), 1, 1},     /* a surrogate */
+		{TEXT("\xF4\x90\x80\x80"), 1, 1}, /* beyond Unicode */
 		{TEXT("\"x\xFF\""), 1, 3},
 #undef TEXT
 	};

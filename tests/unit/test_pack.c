@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+/* clang-format off */
 static const char pack_yaml[] =
 	"pack: p\n"
 	"title: A pack\n"
@@ -167,7 +168,12 @@ static const char cases_jsonl[] =
 	"\n"
 	"{\"id\": \"c2\", \"as_of\": \"2026-01-01\", \"request\": {}, \"expected\": {}}";
 
-#define FILE_OF(path, text) {path, text, sizeof(text) - 1}
+/* clang-format on */
+
+#define FILE_OF(path, text)          \
+	{                                \
+		path, text, sizeof(text) - 1 \
+	}
 
 static const struct pq_pack_file files[] = {
 	FILE_OF("p/rules/a.yaml", rules_yaml),
@@ -268,7 +274,8 @@ symbol(const char *of, const char *name)
 static void
 test_domains(void **state)
 {
-	const struct pq_domain *country = domain("country"), *group = domain("group"), *path = domain("path:item.paragraph");
+	const struct pq_domain *country = domain("country"), *group = domain("group"),
+						   *path = domain("path:item.paragraph");
 
 	(void)state;
 	assert_string_equal(model->domains[PQ_DOMAIN_BOOL].symbols[PQ_BOOL_TRUE], "true");
@@ -524,9 +531,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_domains),      cmocka_unit_test(test_facts),       cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_derive),       cmocka_unit_test(test_requirement), cmocka_unit_test(test_alternatives),
-		cmocka_unit_test(test_other_kinds),  cmocka_unit_test(test_covers),      cmocka_unit_test(test_names_and_paths),
+		cmocka_unit_test(test_domains),     cmocka_unit_test(test_facts),       cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_derive),      cmocka_unit_test(test_requirement), cmocka_unit_test(test_alternatives),
+		cmocka_unit_test(test_other_kinds), cmocka_unit_test(test_covers),      cmocka_unit_test(test_names_and_paths),
 		cmocka_unit_test(test_memory),
 	};
 

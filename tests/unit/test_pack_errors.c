@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+/* clang-format off */
 #define HEAD "pack: p\ntitle: P\nedition: 2026-01-01\n"
 
 static const struct pq_pack_file base[] = {
@@ -255,6 +256,8 @@ static const struct wrong wrongs[] = {
 	{"p/tables/u.csv", "a\n", "p/tables/u.csv:1:0: warning: no table has this file"},
 	{"p/facts.yml", "facts: []\n", "p/facts.yml:0:0: warning: not read: files of packs end in .yaml"},
 };
+
+/* clang-format on */
 
 static struct pq_arena arena;
 static struct pq_findings findings;
