@@ -289,9 +289,9 @@ only_outcome(const struct pq_jurisdiction *law)
 {
 	if (law == NULL)
 		return PQ_OUTCOME_REFER;
-	if (law->only != PQ_OUTCOME_NONE)
-		return law->only;
-	return law->fixed != PQ_OUTCOME_NONE ? law->fixed : PQ_OUTCOME_REFER;
+	if (law->fixed != PQ_OUTCOME_NONE)
+		return law->fixed;
+	return law->only != PQ_OUTCOME_NONE ? law->only : PQ_OUTCOME_REFER;
 }
 
 /* One jurisdiction that the transaction may be under; NULL = none. */
@@ -304,11 +304,13 @@ add_jurisdiction(struct or_world *w, struct or_node *node, const struct pq_juris
 		widen(node, only_outcome(law), only_outcome(law));
 		return;
 	}
-	if (law != NULL && law->fixed != PQ_OUTCOME_NONE) {
-		widen(node, law->fixed, law->fixed);
+	/* No law at all is not a "yes": a person must look. */
+	if (law == NULL || law->fixed != PQ_OUTCOME_NONE) {
+		enum pq_outcome outcome = law != NULL ? law->fixed : PQ_OUTCOME_REFER;
+		widen(node, outcome, outcome);
 		return;
 	}
-	if (law != NULL && law->available != PQ_OUTCOME_NONE)
+	if (law->available != PQ_OUTCOME_NONE)
 		available = law->available;
 	outcome_by_rules(w, node, available, &best, &worst);
 	widen(node, best, worst);
@@ -319,11 +321,12 @@ leaves_it_to_rules(const struct or_world *w, uint32_t law)
 {
 	const struct pq_jurisdiction *j = or_jurisdiction(w->model, law);
 
-	return !w->request->jurisdiction_only && (j == NULL || j->fixed == PQ_OUTCOME_NONE);
+	return !w->request->jurisdiction_only && j != NULL && j->fixed == PQ_OUTCOME_NONE;
 }
 
 /* ---- what is still open ------------------------------------------------------------------------------------------- */
 
+/* What unknown rules wait for; and of that, what the outcome may still depend on. */
 static void
 collect_open(struct or_world *w, struct or_node *node)
 {
@@ -332,18 +335,15 @@ collect_open(struct or_world *w, struct or_node *node)
 	for (size_t r = 0; r < w->model->n_rules; r++) {
 		enum pq_kind kind = w->model->rules[r].kind;
 		const struct or_verdict *of = kind == PQ_KIND_REQUIREMENT ? &node->counts[r] : &node->holds[r];
+		or_deps_join(&node->open, &node->holds[r].why);
 		if (kind == PQ_KIND_PROHIBITION || kind == PQ_KIND_REFER || kind == PQ_KIND_REQUIREMENT)
 			or_deps_join(&node->split, &of->why);
 		may_be_required |= kind == PQ_KIND_REQUIREMENT && of->is != OR_FALSE;
 	}
-	node->open = node->split;
 	for (size_t i = 0; i < node->n_exceptions; i++)
 		surely_usable |= node->exceptions[i].usable.is == OR_TRUE;
-	for (size_t i = 0; i < node->n_exceptions && may_be_required; i++) {
-		or_deps_join(&node->open, &node->exceptions[i].usable.why);
-		if (!surely_usable)
-			or_deps_join(&node->split, &node->exceptions[i].usable.why);
-	}
+	for (size_t i = 0; i < node->n_exceptions && may_be_required && !surely_usable; i++)
+		or_deps_join(&node->split, &node->exceptions[i].usable.why);
 }
 
 void
@@ -354,8 +354,6 @@ or_evaluate(struct or_world *w, struct or_node *ret)
 
 	for (uint32_t i = 0; i < j->may.n; i++)
 		node.fixed &= !or_set_has(j->may, i) || !leaves_it_to_rules(w, i);
-	if (j->may_none && !w->request->jurisdiction_only)
-		node.fixed = false;
 	if (!node.fixed) {
 		evaluate_rules(w, &node);
 		evaluate_exceptions(w, &node);
@@ -366,11 +364,10 @@ or_evaluate(struct or_world *w, struct or_node *ret)
 	}
 	if (j->may_none)
 		add_jurisdiction(w, &node, NULL);
-	if (!node.fixed)
+	/* Which law it is comes first. */
+	if (!or_value_certain(j))
+		node.split = node.open = j->why;
+	else if (!node.fixed)
 		collect_open(w, &node);
-	if (!or_value_certain(j)) {
-		or_deps_join(&node.split, &j->why);
-		or_deps_join(&node.open, &j->why);
-	}
 	*ret = node;
 }

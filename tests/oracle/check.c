@@ -195,8 +195,8 @@ or_check_request(const struct pq_model *model, const struct pq_request *request,
 		check_required(&c, &request->parties[i].facts, NULL, PQ_SCOPE_PARTY, own);
 		check_elements(&c, request->parties[i].owners, request->parties[i].n_owners, PQ_SCOPE_OWNER, own, "owners");
 	}
-	check_elements(&c, request->hits, request->n_hits, PQ_SCOPE_HIT, "", "hits");
-	check_elements(&c, request->intermediates, request->n_intermediates, PQ_SCOPE_INTERMEDIATE, "", "intermediates");
+	check_elements(&c, request->hits, request->n_hits, PQ_SCOPE_HIT, "", "screening.hits");
+	check_elements(&c, request->intermediates, request->n_intermediates, PQ_SCOPE_INTERMEDIATE, "", "intermediate");
 	*ret = c.found;
 	return c.n;
 }

@@ -1,84 +1,174 @@
-/* The lines of a request and the nationalities of a release, each decided on its own. */
+/*
+ * The legs of a request: its lines, and of a release to a person each nationality that the law looks at. Which law it is
+ * may follow from the nationality: every law's nationalities are tried, and those count that their own law looks at.
+ */
 #include "tests/oracle/internal.h"
 
 #include <string.h>
 
-/* The decisions of a request of many lines may be large. */
+/* The scratch memory of one leg. */
 #define KEEP_MAX ((size_t)1 << 30)
 
 static struct pq_arena keep;
+
+struct leg {
+	int line;          /* -1 = the request has none */
+	uint32_t by;       /* the fact that gives the nationality; PQ_NO_INDEX = no release */
+	uint32_t symbol;   /* PQ_NO_INDEX = not known */
+	uint32_t law_by;   /* what the law found looks at */
+	bool law_known;
+	bool dropped;
+	struct pq_decision decision;
+};
+
+struct legs {
+	struct leg *at;
+	size_t n, room;
+	struct pq_arena *arena;
+};
+
+static void
+add_leg(struct legs *legs, int line, uint32_t by, uint32_t symbol)
+{
+	if (legs->n == legs->room) {
+		struct leg *more = or_alloc(legs->arena, legs->room = legs->room * 2 + 8, sizeof(*more));
+		if (legs->n > 0)
+			memcpy(more, legs->at, legs->n * sizeof(*more));
+		legs->at = more;
+	}
+	legs->at[legs->n++] = (struct leg){.line = line, .by = by, .symbol = symbol, .law_by = PQ_NO_INDEX};
+}
+
+/* ---- which legs there are ----------------------------------------------------------------------------------------- */
 
 static bool
 is_release(struct or_world *w)
 {
 	const struct pq_model *model = w->model;
 
-	if (model->release_fact == PQ_NO_INDEX)
+	if (model->release_fact == PQ_NO_INDEX || model->release_replaces == PQ_NO_INDEX)
+		return false;
+	const struct pq_value *given = or_given(w, model->release_fact, OR_NOWHERE, -1);
+	if (given == NULL || given->kind != PQ_VALUE_TEXT)
 		return false;
 	return or_any_of(w, model->release_fact, &model->release_values, OR_NOWHERE).is == OR_TRUE;
 }
 
-/* The fact whose values a release is decided for; PQ_NO_INDEX if this is none or its law is not certain. */
-static uint32_t
-release_by(struct or_world *w)
+static void
+add_nationalities(struct or_world *w, uint32_t by, struct legs *legs)
 {
-	const struct or_value *j = or_attr(w, PQ_ATTR_JURISDICTION, OR_NOWHERE);
+	const struct pq_value *given = or_given(w, by, OR_NOWHERE, -1);
+	size_t before = legs->n;
 
-	if (!is_release(w) || !or_value_certain(j) || j->may_none)
-		return PQ_NO_INDEX;
-	for (uint32_t i = 0; i < j->may.n; i++) {
-		const struct pq_jurisdiction *law = or_set_has(j->may, i) ? or_jurisdiction(w->model, i) : NULL;
-		if (law != NULL)
-			return law->release_by;
+	if (given != NULL && given->kind != PQ_VALUE_UNKNOWN) {
+		const struct or_value *v = or_attr(w, by, OR_NOWHERE);
+		for (uint32_t i = 0; i < v->may.n; i++) {
+			if (or_set_has(v->may, i))
+				add_leg(legs, w->line, by, i);
+		}
 	}
-	return PQ_NO_INDEX;
+	if (legs->n == before)
+		add_leg(legs, w->line, by, PQ_NO_INDEX);
 }
 
 static void
-decide_nationalities(struct or_world *w, uint32_t by, const struct or_set *values, struct pq_decision *ret)
+add_line(const struct pq_model *model, const struct pq_request *request, int line, struct legs *legs)
 {
-	const struct pq_attr *a = &w->model->attrs[by];
-	size_t n = or_set_count(*values), done = 0;
-	struct pq_decision *parts = or_alloc(w->out, n, sizeof(*parts));
-	const char **names = or_alloc(w->out, n, sizeof(*names));
+	struct or_world w;
+	size_t before = legs->n;
 
-	w->replaced_known = true;
-	for (uint32_t i = 0; i < values->n; i++) {
-		if (!or_set_has(*values, i))
-			continue;
-		w->replaced_symbol = i;
-		w->n_unknowns = 0;
-		or_decide_part(w, &parts[done]);
-		names[done++] = pq_arena_printf(w->out, "%s %s", a->name, w->model->domains[a->domain].symbols[i]);
+	pq_arena_reset(&keep);
+	or_world_init(&w, model, request, line, &keep, legs->arena);
+	or_world_forget(&w, &keep);
+	for (size_t i = 0; i < model->n_jurisdictions && is_release(&w); i++) {
+		uint32_t by = model->jurisdictions[i].release_by;
+		bool done = by == PQ_NO_INDEX;
+		for (size_t k = before; k < legs->n; k++)
+			done |= legs->at[k].by == by;
+		if (!done)
+			add_nationalities(&w, by, legs);
 	}
-	if (n == 1)
-		*ret = parts[0];
-	else
-		or_join(w->model, w->out, parts, names, n, ret);
+	if (legs->n == before)
+		add_leg(legs, line, PQ_NO_INDEX, PQ_NO_INDEX);
 }
 
+/* ---- one leg ------------------------------------------------------------------------------------------------------ */
+
 static void
-decide_line(const struct pq_model *model, const struct pq_request *request, int line, struct pq_arena *out,
-            struct pq_decision *ret)
+decide_leg(const struct pq_model *model, const struct pq_request *request, struct leg *leg, struct pq_arena *out)
 {
 	struct or_world w;
 
 	pq_arena_reset(&keep);
-	or_world_init(&w, model, request, line, &keep, out);
+	or_world_init(&w, model, request, leg->line, &keep, out);
+	w.replaced = leg->by != PQ_NO_INDEX;
+	w.replaced_by = leg->by;
+	w.replaced_known = leg->symbol != PQ_NO_INDEX;
+	w.replaced_symbol = leg->symbol;
+	or_decide_part(&w, &leg->decision);
 	or_world_forget(&w, &keep);
-	uint32_t by = release_by(&w);
-	w.replaced = by != PQ_NO_INDEX && model->release_replaces != PQ_NO_INDEX;
-	w.replaced_by = by;
-	if (w.replaced) {
-		const struct or_value *v = or_attr(&w, by, OR_NOWHERE);
-		if (or_value_certain(v) && or_set_count(v->may) > 0) {
-			struct or_set values = v->may;
-			decide_nationalities(&w, by, &values, ret);
-			return;
-		}
+	const struct or_value *j = or_attr(&w, PQ_ATTR_JURISDICTION, OR_NOWHERE);
+	for (uint32_t i = 0; i < j->may.n && or_value_certain(j); i++) {
+		const struct pq_jurisdiction *law = or_set_has(j->may, i) ? or_jurisdiction(model, i) : NULL;
+		leg->law_known |= law != NULL;
+		if (law != NULL)
+			leg->law_by = law->release_by;
 	}
-	w.n_unknowns = 0;
-	or_decide_part(&w, ret);
+}
+
+/* A nationality counts only under the law that looks at it; where the law looks at none, one answer is enough. */
+static void
+drop_legs(struct legs *legs)
+{
+	for (size_t i = 0; i < legs->n; i++) {
+		struct leg *leg = &legs->at[i];
+		if (leg->by == PQ_NO_INDEX || !leg->law_known)
+			continue;
+		leg->dropped = leg->law_by != PQ_NO_INDEX && leg->law_by != leg->by;
+		for (size_t k = 0; k < i && leg->law_by == PQ_NO_INDEX; k++)
+			leg->dropped |= legs->at[k].line == leg->line && !legs->at[k].dropped;
+	}
+	for (size_t i = 0; i < legs->n; i++) {
+		bool kept = false;
+		for (size_t k = 0; k < legs->n; k++)
+			kept |= legs->at[k].line == legs->at[i].line && !legs->at[k].dropped;
+		legs->at[i].dropped &= kept;
+	}
+}
+
+static const char *
+leg_name(const struct pq_model *model, const struct leg *leg, size_t n_lines, struct pq_arena *arena)
+{
+	const char *name = n_lines > 1 ? pq_arena_printf(arena, "lines[%d]", leg->line) : "";
+
+	if (leg->by == PQ_NO_INDEX)
+		return name;
+	const struct pq_attr *by = &model->attrs[leg->by];
+	const char *symbol = leg->symbol == PQ_NO_INDEX ? "" : model->domains[by->domain].symbols[leg->symbol];
+	return pq_arena_printf(arena, "%s%s%s %s", name, name[0] != '\0' ? " " : "", by->name, symbol);
+}
+
+static void
+decide_all(const struct pq_model *model, const struct pq_request *request, struct legs *legs,
+           struct pq_decision *ret)
+{
+	struct pq_decision *parts = or_alloc(legs->arena, legs->n, sizeof(*parts));
+	const char **names = or_alloc(legs->arena, legs->n, sizeof(*names));
+	size_t n = 0;
+
+	for (size_t i = 0; i < legs->n; i++)
+		decide_leg(model, request, &legs->at[i], legs->arena);
+	drop_legs(legs);
+	for (size_t i = 0; i < legs->n; i++) {
+		if (legs->at[i].dropped)
+			continue;
+		parts[n] = legs->at[i].decision;
+		names[n++] = leg_name(model, &legs->at[i], request->n_lines, legs->arena);
+	}
+	if (n == 1)
+		*ret = parts[0];
+	else
+		or_join(legs->arena, parts, names, n, ret);
 }
 
 enum pq_status
@@ -86,28 +176,23 @@ pq_oracle_decide(const struct pq_model *model, const struct pq_request *request,
                  struct pq_decision *ret_decision, const struct pq_violation **ret_violations,
                  size_t *ret_n_violations, struct pq_err *err)
 {
+	struct legs legs = {.arena = arena};
 	const struct pq_violation *violations;
 	size_t n_violations = or_check_request(model, request, arena, &violations);
 
 	if (keep.limit == 0)
 		pq_arena_init(&keep, KEEP_MAX);
 	if (n_violations > 0) {
-		if (ret_violations != NULL) {
+		if (ret_violations != NULL && ret_n_violations != NULL) {
 			*ret_violations = violations;
 			*ret_n_violations = n_violations;
 		}
 		return pq_fail_at(err, PQ_EINVAL, violations[0].field, 0, 0, "%s", violations[0].description);
 	}
-	if (request->n_lines <= 1) {
-		decide_line(model, request, request->n_lines == 1 ? 0 : -1, arena, ret_decision);
-		return PQ_OK;
-	}
-	struct pq_decision *parts = or_alloc(arena, request->n_lines, sizeof(*parts));
-	const char **names = or_alloc(arena, request->n_lines, sizeof(*names));
-	for (size_t i = 0; i < request->n_lines; i++) {
-		decide_line(model, request, (int)i, arena, &parts[i]);
-		names[i] = pq_arena_printf(arena, "lines[%zu]", i);
-	}
-	or_join(model, arena, parts, names, request->n_lines, ret_decision);
+	if (request->n_lines == 0)
+		add_line(model, request, -1, &legs);
+	for (size_t i = 0; i < request->n_lines; i++)
+		add_line(model, request, (int)i, &legs);
+	decide_all(model, request, &legs, ret_decision);
 	return PQ_OK;
 }

@@ -192,12 +192,20 @@ warnings(struct diff *d, const struct pq_decision *of)
 	return lines;
 }
 
+/* A branch that is REFER or worse is not searched further: how bad it may be depends on what was split before. */
+static void
+compare_ends(struct diff *d, const char *field, enum pq_outcome a, enum pq_outcome b)
+{
+	if (a < PQ_OUTCOME_REFER || b < PQ_OUTCOME_REFER)
+		compare_texts(d, field, pq_outcome_name(a), pq_outcome_name(b));
+}
+
 static void
 compare_found(struct diff *d, const struct pq_decision *a, const struct pq_decision *b)
 {
 	compare_texts(d, "outcome", pq_outcome_name(a->outcome), pq_outcome_name(b->outcome));
-	compare_texts(d, "best", pq_outcome_name(a->best), pq_outcome_name(b->best));
-	compare_texts(d, "worst", pq_outcome_name(a->worst), pq_outcome_name(b->worst));
+	compare_ends(d, "best", a->best, b->best);
+	compare_ends(d, "worst", a->worst, b->worst);
 	compare_texts(d, "policy", pq_policy_name(a->policy), pq_policy_name(b->policy));
 	compare_texts(d, "policy rule", id_of(a->policy_rule), id_of(b->policy_rule));
 	compare_lines(d, "requirements", requirements(d, a), requirements(d, b));

@@ -113,8 +113,8 @@ or_split_code(struct pq_arena *arena, const struct pq_model *model, uint32_t att
 
 /* ---- values --------------------------------------------------------------------------------------------------- */
 
-static struct or_value
-unknown_fact(struct or_world *w, uint32_t attr, struct or_at at, int line)
+struct or_value
+or_unknown_value(struct or_world *w, uint32_t attr, struct or_at at, int line)
 {
 	uint32_t id = or_unknown_fact(w, attr, at, line);
 	struct or_value v;
@@ -169,7 +169,7 @@ static struct or_value
 silence_value(struct or_world *w, uint32_t attr, const struct pq_silence *line, struct or_at at)
 {
 	if (line->unknown)
-		return unknown_fact(w, attr, at, -1);
+		return or_unknown_value(w, attr, at, -1);
 	if (line->copy != PQ_NO_INDEX) {
 		const struct or_value *from = or_attr(w, line->copy, at);
 		struct or_value v = or_value_empty(w, attr);
@@ -195,7 +195,7 @@ silent_value(struct or_world *w, uint32_t attr, struct or_at at)
 		if (when.is == OR_FALSE)
 			continue;
 		struct or_value one = i < a->n_silence ? silence_value(w, attr, &a->silence[i], at)
-		                                       : unknown_fact(w, attr, at, -1);
+		                                       : or_unknown_value(w, attr, at, -1);
 		or_value_alternative(w, &v, &one, first);
 		first = false;
 		if (!or_value_certain(&one))
@@ -268,7 +268,7 @@ or_fact(struct or_world *w, uint32_t attr, struct or_at at)
 		return silent_value(w, attr, at);
 	if (given->kind != PQ_VALUE_UNKNOWN)
 		return given_value(w, attr, given);
-	return a->has_null_is ? or_value_literal(w, attr, &a->null_is) : unknown_fact(w, attr, at, -1);
+	return a->has_null_is ? or_value_literal(w, attr, &a->null_is) : or_unknown_value(w, attr, at, -1);
 }
 
 /* ---- sums over the lines of the request ------------------------------------------------------------------------ */
@@ -316,7 +316,7 @@ or_lines(struct or_world *w, uint32_t result, uint32_t sum, uint32_t same, struc
 		if (given != NULL && given->kind == PQ_VALUE_NUMBER)
 			other = given_value(w, sum, given);
 		else
-			other = unknown_fact(w, sum, at, line);
+			other = or_unknown_value(w, sum, at, line);
 		v.number += other.number;
 		if (v.n_numbers > 0 && other.n_numbers > 1)
 			v.n_numbers = 2;

@@ -128,10 +128,10 @@ struct or_world {
 	const struct pq_model *model;
 	const struct pq_request *request;
 	int line;                       /* index in the request's lines; -1 = there are none */
-	bool replaced;                  /* a release: the fact `release_replaces` has this value */
+	bool replaced;                  /* a release: the fact `release_replaces` is a nationality ... */
+	uint32_t replaced_by;           /* ... which this fact gives */
 	bool replaced_known;
 	uint32_t replaced_symbol;
-	uint32_t replaced_by;           /* ... or is the value of this attribute */
 
 	struct or_unknown *unknowns;
 	size_t n_unknowns;
@@ -178,6 +178,8 @@ const struct or_value *or_attr(struct or_world *w, uint32_t attr, struct or_at a
 
 /** What the request says of a fact; NULL = it is silent. `line` -1 = the line decided. */
 const struct pq_value *or_given(const struct or_world *w, uint32_t attr, struct or_at at, int line);
+/** A fact that is not known: anything, or what is assumed of it. */
+struct or_value or_unknown_value(struct or_world *w, uint32_t attr, struct or_at at, int line);
 struct or_value or_fact(struct or_world *w, uint32_t attr, struct or_at at);
 /** The sum of `sum` over the lines that say the same of `same`. */
 struct or_value or_lines(struct or_world *w, uint32_t result, uint32_t sum, uint32_t same, struct or_at at);
@@ -253,6 +255,7 @@ size_t or_candidates(struct or_world *w, uint32_t id, struct or_candidate **ret)
 struct or_found {
 	enum pq_outcome outcome, best, worst;
 	bool exact;
+	bool searched;                 /* something was split */
 	struct or_set usable;          /* exceptions usable in every completion */
 	bool *missing;                 /* by unknown id, facts and rows */
 	bool by_row;                   /* REFER because of a doubtful row */
@@ -265,7 +268,7 @@ void or_search(struct or_world *w, struct or_found *ret);
 const struct pq_rule_ref *or_rule_ref(const struct pq_model *model, struct pq_arena *arena, uint32_t rule);
 const char *or_unknown_name(struct or_world *w, const struct or_unknown *u);
 void or_decide_part(struct or_world *w, struct pq_decision *ret);
-void or_join(const struct pq_model *model, struct pq_arena *arena, struct pq_decision *parts, const char **names,
-             size_t n, struct pq_decision *ret);
+void or_join(struct pq_arena *arena, struct pq_decision *parts, const char **names, size_t n,
+             struct pq_decision *ret);
 
 #endif

@@ -31,6 +31,10 @@ join_outcomes(struct pq_decision *parts, size_t n, struct pq_decision *ret)
 			ret->policy_rule = parts[i].policy_rule;
 		}
 	}
+	if (ret->outcome != PQ_OUTCOME_LICENSE_REQUIRED) {
+		ret->policy = PQ_POLICY_NONE;
+		ret->policy_rule = NULL;
+	}
 }
 
 static void
@@ -64,7 +68,8 @@ join_barred(const struct pq_decision *part, struct pq_decision *ret)
 {
 	for (size_t i = 0; i < part->n_barred; i++) {
 		size_t k = 0;
-		while (k < ret->n_barred && strcmp(ret->barred[k].name, part->barred[i].name) != 0)
+		while (k < ret->n_barred && (strcmp(ret->barred[k].name, part->barred[i].name) != 0 ||
+		                             ret->barred[k].rule->index != part->barred[i].rule->index))
 			k++;
 		if (k == ret->n_barred)
 			ret->barred[ret->n_barred++] = part->barred[i];
@@ -76,7 +81,7 @@ join_duties(const struct pq_decision *part, struct pq_decision *ret)
 {
 	for (size_t i = 0; i < part->n_obligations; i++) {
 		size_t k = 0;
-		while (k < ret->n_obligations && ret->obligations[k].rule->index != part->obligations[i].rule->index)
+		while (k < ret->n_obligations && strcmp(ret->obligations[k].name, part->obligations[i].name) != 0)
 			k++;
 		if (k == ret->n_obligations)
 			ret->obligations[ret->n_obligations++] = part->obligations[i];
@@ -112,18 +117,24 @@ join_warnings(const struct pq_decision *part, struct pq_decision *ret)
 	}
 }
 
-/* What every part with a requirement may use. */
+static bool
+is_available(enum pq_outcome outcome)
+{
+	return outcome == PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE || outcome == PQ_OUTCOME_EXEMPTION_AVAILABLE;
+}
+
+/* What every part that needs an exception may use. */
 static void
 join_available(const struct pq_decision *parts, size_t n, struct pq_decision *ret)
 {
 	const struct pq_decision *first = NULL;
 
-	for (size_t i = 0; i < n && first == NULL; i++)
-		first = parts[i].n_requirements > 0 ? &parts[i] : NULL;
+	for (size_t i = 0; i < n && first == NULL && is_available(ret->outcome); i++)
+		first = is_available(parts[i].outcome) ? &parts[i] : NULL;
 	for (size_t i = 0; first != NULL && i < first->n_available; i++) {
 		bool all = true;
 		for (size_t p = 0; p < n; p++) {
-			bool has = parts[p].n_requirements == 0;
+			bool has = !is_available(parts[p].outcome);
 			for (size_t k = 0; k < parts[p].n_available; k++)
 				has |= strcmp(parts[p].available[k].name, first->available[i].name) == 0;
 			all &= has;
@@ -152,12 +163,10 @@ sort_rules(const struct pq_rule_ref **rules, size_t n)
 }
 
 void
-or_join(const struct pq_model *model, struct pq_arena *arena, struct pq_decision *parts, const char **names,
-        size_t n, struct pq_decision *ret)
+or_join(struct pq_arena *arena, struct pq_decision *parts, const char **names, size_t n, struct pq_decision *ret)
 {
 	struct pq_decision d = {.parts = parts, .part_names = names, .n_parts = n};
 
-	(void)model;
 	join_outcomes(parts, n, &d);
 	JOIN(arena, d.requirements, n_requirements, parts, n);
 	JOIN(arena, d.prohibitions, n_prohibitions, parts, n);
@@ -168,11 +177,15 @@ or_join(const struct pq_model *model, struct pq_arena *arena, struct pq_decision
 	JOIN(arena, d.moot, n_moot, parts, n);
 	JOIN(arena, d.warnings, n_warnings, parts, n);
 	JOIN(arena, d.rules, n_rules, parts, n);
+	bool needs = d.outcome == PQ_OUTCOME_NEEDS_INFORMATION;
 	for (size_t i = 0; i < n; i++) {
 		join_requirements(&parts[i], &d);
-		join_refs(parts[i].prohibitions, parts[i].n_prohibitions, d.prohibitions, &d.n_prohibitions);
-		join_barred(&parts[i], &d);
-		join_duties(&parts[i], &d);
+		if (parts[i].outcome == d.outcome)
+			join_refs(parts[i].prohibitions, parts[i].n_prohibitions, d.prohibitions, &d.n_prohibitions);
+		if (!needs)
+			join_barred(&parts[i], &d);
+		if (!needs)
+			join_duties(&parts[i], &d);
 		join_missing(parts[i].missing, parts[i].n_missing, d.missing, &d.n_missing);
 		join_missing(parts[i].moot, parts[i].n_moot, d.moot, &d.n_moot);
 		join_warnings(&parts[i], &d);

@@ -86,7 +86,7 @@ party_name(struct or_world *w, int party)
 		before += symbol != PQ_NO_INDEX && strcmp(w->model->domains[a->domain].symbols[symbol], own) == 0;
 	}
 	if (own == NULL)
-		return pq_arena_printf(w->out, "[%d]", party);
+		return ".party";
 	return before == 0 ? pq_arena_printf(w->out, ".%s", own) : pq_arena_printf(w->out, ".%s[%d]", own, before);
 }
 
@@ -96,14 +96,16 @@ or_unknown_name(struct or_world *w, const struct or_unknown *u)
 	const struct pq_attr *a = &w->model->attrs[u->attr];
 	const char *bare = a->name + strlen(pq_scope_name(a->scope)) + 1;
 
+	if (w->replaced && u->attr == w->model->release_replaces)
+		a = &w->model->attrs[w->replaced_by]; /* the nationality is what is asked for */
 	if (!is_empty(a->report_as))
 		return a->report_as;
 	switch (a->scope) {
 	case PQ_SCOPE_PARTY: return pq_arena_printf(w->out, "parties%s.%s", party_name(w, u->at.party), bare);
 	case PQ_SCOPE_OWNER:
 		return pq_arena_printf(w->out, "parties%s.owners[%d].%s", party_name(w, u->at.party), u->at.owner, bare);
-	case PQ_SCOPE_HIT: return pq_arena_printf(w->out, "hits[%d].%s", u->at.hit, bare);
-	case PQ_SCOPE_INTERMEDIATE: return pq_arena_printf(w->out, "intermediates[%d].%s", u->at.intermediate, bare);
+	case PQ_SCOPE_HIT: return pq_arena_printf(w->out, "screening.hits[%d].%s", u->at.hit, bare);
+	case PQ_SCOPE_INTERMEDIATE: return pq_arena_printf(w->out, "intermediate[%d].%s", u->at.intermediate, bare);
 	case PQ_SCOPE_REQUEST:
 	case PQ_SCOPE_DECISION:
 	case PQ_SCOPE_COUNT: break;
@@ -117,6 +119,8 @@ add_unknown(struct or_world *w, uint32_t id, struct pq_missing *list, size_t *n)
 	const struct pq_attr *a = &w->model->attrs[w->unknowns[id].attr];
 	const char *name = or_unknown_name(w, &w->unknowns[id]);
 
+	if (w->replaced && w->unknowns[id].attr == w->model->release_replaces)
+		a = &w->model->attrs[w->replaced_by];
 	for (size_t i = 0; i < *n; i++) {
 		if (strcmp(list[i].name, name) == 0)
 			return;
@@ -135,9 +139,11 @@ struct report {
 	const struct pq_rule_ref **refs;
 };
 
+/* Whatever the decision shows, it cites. */
 static const struct pq_rule_ref *
 cite(struct report *r, uint32_t rule)
 {
+	r->counted[rule] = true;
 	if (r->refs[rule] == NULL)
 		r->refs[rule] = or_rule_ref(r->w->model, r->w->out, rule);
 	return r->refs[rule];
@@ -149,21 +155,6 @@ symbol_name(const struct pq_model *model, uint32_t domain, uint32_t symbol)
 	if (domain == PQ_NO_INDEX || symbol >= model->domains[domain].n_symbols)
 		return "";
 	return model->domains[domain].symbols[symbol];
-}
-
-/* Rules of the kinds that decide count where they surely hold; a requirement where it is not excluded. */
-static void
-report_decisive(struct report *r)
-{
-	const struct pq_model *model = r->w->model;
-
-	for (size_t i = 0; i < model->n_rules && !r->root->fixed; i++) {
-		enum pq_kind kind = model->rules[i].kind;
-		if (kind == PQ_KIND_REQUIREMENT)
-			r->counted[i] = r->root->counts[i].is == OR_TRUE;
-		else if (r->root->holds[i].is == OR_TRUE)
-			r->counted[i] = true;
-	}
 }
 
 /* The jurisdiction rule that decided: the first that surely applies, if the jurisdiction is certain. */
@@ -183,7 +174,7 @@ report_jurisdiction(struct report *r)
 	}
 	for (size_t i = 0; i < rules->n; i++) {
 		if (or_rule_holds(w, &w->model->rules[rules->at[i]], OR_NOWHERE).is == OR_TRUE) {
-			r->counted[rules->at[i]] = true;
+			(void)cite(r, rules->at[i]);
 			return;
 		}
 	}
@@ -230,21 +221,21 @@ report_prohibitions(struct report *r)
 
 /* ---- exceptions ---------------------------------------------------------------------------------------------------- */
 
+/* The considered rule of the exception that holds most surely; of equals the first. */
 static uint32_t
-rule_of_exception(const struct report *r, uint32_t symbol, bool matching)
+rule_of_exception(const struct report *r, uint32_t symbol)
 {
+	static const enum or_truth order[] = {OR_TRUE, OR_UNKNOWN, OR_FALSE};
 	const struct pq_model *model = r->w->model;
 
-	for (uint32_t i = 0; i < model->n_rules; i++) {
-		const struct pq_rule *rule = &model->rules[i];
-		if (rule->kind != PQ_KIND_EXCEPTION || rule->exception != symbol || !or_considered(r->w, rule))
-			continue;
-		if (or_rule_applies(r->w, rule).is == OR_FALSE)
-			continue;
-		if (!matching || r->root->holds[i].is == OR_TRUE)
-			return i;
+	for (size_t o = 0; o < 3; o++) {
+		for (uint32_t i = 0; i < model->n_rules; i++) {
+			if (or_considered(r->w, &model->rules[i]) && model->rules[i].exception == symbol &&
+			    r->root->holds[i].is == order[o])
+				return i;
+		}
 	}
-	return PQ_NO_INDEX;
+	or_die("an exception without a rule");
 }
 
 static const char *
@@ -272,9 +263,7 @@ report_available(struct report *r)
 		uint32_t symbol = r->root->exceptions[i].symbol;
 		if (!or_set_has(r->found->usable, symbol))
 			continue;
-		uint32_t rule = rule_of_exception(r, symbol, true);
-		if (rule == PQ_NO_INDEX)
-			rule = rule_of_exception(r, symbol, false);
+		uint32_t rule = rule_of_exception(r, symbol);
 		bool there = false;
 		for (size_t k = 0; k < d->n_available; k++)
 			there |= strcmp(d->available[k].name, shown(r, rule)) == 0;
@@ -288,12 +277,8 @@ add_barred(struct report *r, const char *name, const char *reason, uint32_t rule
 {
 	struct pq_decision *d = r->d;
 
-	for (size_t i = 0; i < d->n_available; i++) {
-		if (strcmp(d->available[i].name, name) == 0)
-			return;
-	}
 	for (size_t i = 0; i < d->n_barred; i++) {
-		if (strcmp(d->barred[i].name, name) == 0)
+		if (strcmp(d->barred[i].name, name) == 0 && d->barred[i].rule->index == rule)
 			return;
 	}
 	d->barred[d->n_barred++] = (struct pq_barred){name, reason, cite(r, rule), spares};
@@ -314,7 +299,7 @@ closed_by(const struct report *r, const struct or_exception *e)
 		    !or_allows(rule, name))
 			return i;
 	}
-	return rule_of_exception(r, e->symbol, false);
+	return rule_of_exception(r, e->symbol);
 }
 
 static const char *const *
@@ -358,6 +343,27 @@ report_bars(struct report *r)
 	}
 }
 
+/* Under a name that several exceptions share it is closed only if all of them are. */
+static bool
+name_is_open(const struct report *r, const char *name)
+{
+	for (size_t i = 0; i < r->root->n_exceptions; i++) {
+		const struct or_exception *e = &r->root->exceptions[i];
+		if (e->usable.is != OR_FALSE && strcmp(shown(r, rule_of_exception(r, e->symbol)), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_of_another_law(const struct report *r, uint32_t rule)
+{
+	uint32_t law = r->w->model->rules[rule].jurisdiction;
+	const struct or_value *j = r->root->jurisdiction;
+
+	return law != PQ_NO_INDEX && or_value_certain(j) && !or_set_has(j->may, law);
+}
+
 static void
 report_barred(struct report *r)
 {
@@ -366,15 +372,16 @@ report_barred(struct report *r)
 	d->barred = or_alloc(r->w->out, r->w->model->n_rules * 2 + 1, sizeof(*d->barred));
 	if (r->root->fixed || d->outcome == PQ_OUTCOME_NEEDS_INFORMATION)
 		return;
-	for (size_t i = 0; i < r->root->n_exceptions; i++) {
+	report_bars(r);
+	/* Where no licence is required, none of them was needed. */
+	for (size_t i = 0; i < r->root->n_exceptions && d->outcome != PQ_OUTCOME_NO_LICENSE_REQUIRED; i++) {
 		const struct or_exception *e = &r->root->exceptions[i];
-		uint32_t rule = rule_of_exception(r, e->symbol, false);
-		if (e->usable.is != OR_FALSE || rule == PQ_NO_INDEX)
+		uint32_t rule = rule_of_exception(r, e->symbol);
+		if (e->usable.is != OR_FALSE || name_is_open(r, shown(r, rule)) || is_of_another_law(r, rule))
 			continue;
 		uint32_t closer = closed_by(r, e);
 		add_barred(r, shown(r, rule), joined(r->w->out, &r->w->model->rules[closer].cites, "; "), closer, NULL);
 	}
-	report_bars(r);
 }
 
 /* ---- what is unknown ------------------------------------------------------------------------------------------------ */
@@ -397,7 +404,8 @@ report_unknowns(struct report *r)
 {
 	struct or_world *w = r->w;
 	struct pq_decision *d = r->d;
-	bool needs = d->outcome == PQ_OUTCOME_NEEDS_INFORMATION;
+	bool needs = d->outcome == PQ_OUTCOME_NEEDS_INFORMATION ||
+	             (d->outcome == PQ_OUTCOME_REFER && r->found->searched);
 
 	d->missing = or_alloc(w->out, w->n_unknowns, sizeof(*d->missing));
 	d->moot = or_alloc(w->out, w->n_unknowns, sizeof(*d->moot));
@@ -409,7 +417,7 @@ report_unknowns(struct report *r)
 			warn_of_row(r, id);
 		else if (!is_row && missing && needs)
 			add_unknown(w, id, d->missing, &d->n_missing);
-		else if (!is_row && !needs && !r->found->by_row && or_deps_has(&r->root->open, id))
+		else if (!is_row && !needs && or_deps_has(&r->root->open, id))
 			add_unknown(w, id, d->moot, &d->n_moot);
 	}
 }
@@ -475,11 +483,45 @@ review(struct report *r, uint32_t rule)
 {
 	enum pq_policy policy = r->w->model->rules[rule].policy;
 
-	r->counted[rule] = true;
 	if (policy <= r->d->policy)
 		return;
 	r->d->policy = policy;
-	r->d->policy_rule = cite(r, rule);
+	r->d->policy_rule = or_rule_ref(r->w->model, r->w->out, rule);
+}
+
+/* The most restrictive of the review rules, then of the requirements that count. */
+static void
+report_policy(struct report *r)
+{
+	const struct pq_model *model = r->w->model;
+
+	if (r->d->outcome != PQ_OUTCOME_LICENSE_REQUIRED || r->root->fixed)
+		return;
+	for (uint32_t i = 0; i < model->n_rules; i++) {
+		if (model->rules[i].kind == PQ_KIND_REVIEW && takes_effect(r->w, &model->rules[i]))
+			review(r, i);
+	}
+	for (uint32_t i = 0; i < model->n_rules; i++) {
+		if (model->rules[i].kind == PQ_KIND_REQUIREMENT && r->root->counts[i].is == OR_TRUE)
+			review(r, i);
+	}
+	if (r->d->policy_rule != NULL)
+		r->d->policy_rule = cite(r, r->d->policy_rule->index);
+}
+
+/* Each obligation once, by the first rule that brings it. */
+static void
+oblige(struct report *r, uint32_t index)
+{
+	const struct pq_rule *rule = &r->w->model->rules[index];
+	struct pq_decision *d = r->d;
+
+	for (size_t i = 0; i < d->n_obligations; i++) {
+		if (strcmp(d->obligations[i].name, rule->obligation) == 0)
+			return;
+	}
+	d->obligations[d->n_obligations++] = (struct pq_duty){
+		rule->obligation, is_empty(rule->label) ? rule->obligation : rule->label, cite(r, index)};
 }
 
 static void
@@ -487,24 +529,16 @@ report_after(struct report *r)
 {
 	struct or_world *w = r->w;
 	struct pq_decision *d = r->d;
-	bool licence = d->outcome == PQ_OUTCOME_LICENSE_REQUIRED;
 
+	report_policy(r);
 	d->obligations = or_alloc(w->out, w->model->n_rules, sizeof(*d->obligations));
 	for (uint32_t i = 0; i < w->model->n_rules; i++) {
 		const struct pq_rule *rule = &w->model->rules[i];
-		bool reviews = rule->kind == PQ_KIND_REVIEW || (rule->kind == PQ_KIND_REQUIREMENT && rule->policy != PQ_POLICY_NONE);
-		if (reviews && licence && !r->root->fixed && takes_effect(w, rule)) {
-			review(r, i);
-		} else if (rule->kind == PQ_KIND_OBLIGATION && d->outcome != PQ_OUTCOME_NEEDS_INFORMATION &&
-		           takes_effect(w, rule)) {
-			r->counted[i] = true;
-			d->obligations[d->n_obligations++] =
-				(struct pq_duty){rule->obligation, is_empty(rule->label) ? rule->obligation : rule->label, cite(r, i)};
-		} else if (rule->kind == PQ_KIND_WARNING && takes_effect(w, rule)) {
-			r->counted[i] = true;
+		if (rule->kind == PQ_KIND_OBLIGATION && d->outcome != PQ_OUTCOME_NEEDS_INFORMATION && takes_effect(w, rule))
+			oblige(r, i);
+		else if (rule->kind == PQ_KIND_WARNING && takes_effect(w, rule))
 			d->warnings[d->n_warnings++] =
 				(struct pq_notice){is_empty(rule->text) ? rule->title : rule->text, cite(r, i), ""};
-		}
 	}
 }
 
@@ -534,7 +568,6 @@ or_decide_part(struct or_world *w, struct pq_decision *ret)
 	r.counted = or_alloc(w->keep, w->model->n_rules, sizeof(*r.counted));
 	r.refs = or_alloc(w->keep, w->model->n_rules, sizeof(*r.refs));
 	report_jurisdiction(&r);
-	report_decisive(&r);
 	report_requirements(&r);
 	report_prohibitions(&r);
 	report_available(&r);

@@ -16,7 +16,6 @@ struct leaf {
 	enum pq_outcome best, worst;
 	bool settled;          /* all completions of it give `best`, or all are REFER or worse */
 	struct or_set usable;
-	struct or_deps stuck;  /* rows behind a leaf that nothing settles */
 	size_t n;
 	uint32_t *ids;         /* what was assumed ... */
 	const char **keys;     /* ... to be what */
@@ -63,8 +62,6 @@ add_leaf(struct search *s, const struct or_node *node)
 		if (node->exceptions[i].usable.is == OR_TRUE)
 			or_set_add(leaf->usable, node->exceptions[i].symbol);
 	}
-	if (!leaf->settled)
-		leaf->stuck = node->split;
 	leaf->n = s->depth;
 	leaf->ids = or_alloc(w->keep, s->depth, sizeof(*leaf->ids));
 	leaf->keys = or_alloc(w->keep, s->depth, sizeof(*leaf->keys));
@@ -154,7 +151,9 @@ explore(struct search *s, const struct or_memo *parent)
 	}
 	uint32_t id = first_unknown(w, &node.split);
 	if (id == PQ_NO_INDEX || s->depth == MAX_DEPTH) {
+		/* Nothing is left to split: the packs themselves do not know, and a person must look. */
 		s->exact &= id == PQ_NO_INDEX;
+		node.best = node.worst = PQ_OUTCOME_REFER;
 		add_leaf(s, &node);
 		return;
 	}
@@ -193,8 +192,6 @@ only_conflict(const struct leaf *a, const struct leaf *b)
 static bool
 outcomes_differ(const struct leaf *a, const struct leaf *b)
 {
-	if (!a->settled || !b->settled)
-		return a->best != b->best || a->worst != b->worst;
 	return a->best != b->best && (a->best < PQ_OUTCOME_REFER || b->best < PQ_OUTCOME_REFER);
 }
 
@@ -219,8 +216,6 @@ find_missing(const struct search *s, bool (*differ)(const struct leaf *, const s
 			if (id != PQ_NO_INDEX)
 				missing[id] = true;
 		}
-		for (uint32_t id = 0; id < s->w->n_unknowns; id++)
-			missing[id] |= or_deps_has(&s->leaves[i].stuck, id);
 	}
 }
 
@@ -238,7 +233,7 @@ conclude(struct search *s, struct or_found *ret)
 	const struct leaf *first = &s->leaves[0];
 	bool settled = s->exact, equal = true, severe = true;
 
-	*ret = (struct or_found){.best = first->best, .worst = first->worst, .exact = s->exact, .usable = first->usable};
+	*ret = (struct or_found){.searched = s->n_leaves > 1, .best = first->best, .worst = first->worst, .exact = s->exact, .usable = first->usable};
 	ret->missing = or_alloc(s->w->keep, s->w->n_unknowns + 1, sizeof(*ret->missing));
 	for (size_t i = 0; i < s->n_leaves; i++) {
 		const struct leaf *leaf = &s->leaves[i];

@@ -186,20 +186,15 @@ as_of(const struct or_world *w)
 	return (struct or_value){.form = OR_NUMBER, .n_numbers = 1, .number = w->request->as_of};
 }
 
-/* The country that a release to a person goes to. */
+/* The country that a release to a person goes to; one that is not known is an unknown fact. */
 static struct or_value
 replacement(struct or_world *w, uint32_t attr)
 {
 	struct or_value v = or_value_empty(w, attr);
 
-	if (w->replaced_known) {
-		or_set_add(v.may, w->replaced_symbol);
-		return v;
-	}
-	const struct or_value *by = or_attr(w, w->replaced_by, OR_NOWHERE);
-	or_set_join(v.may, by->may);
-	v.may_none = by->form == OR_MANY ? or_set_count(by->may) == 0 : by->may_none;
-	v.why = by->why;
+	if (!w->replaced_known)
+		return or_unknown_value(w, attr, OR_NOWHERE, -1);
+	or_set_add(v.may, w->replaced_symbol);
 	return v;
 }
 

@@ -1,0 +1,33 @@
+/**
+ * Put one request to both evaluators and say how their answers differ.
+ */
+#ifndef PQ_TESTS_DIFFERENTIAL_COMPARE_H
+#define PQ_TESTS_DIFFERENTIAL_COMPARE_H
+
+#include "policy/arena.h"
+#include "policy/facts.h"
+#include "policy/image.h"
+#include "policy/model.h"
+
+/** A model and its compiled image. */
+struct pq_pair {
+	struct pq_model *model;
+	struct pq_image *image;
+};
+
+/** What was compared. */
+struct pq_tally {
+	size_t requests, refused, inexact;
+	size_t outcomes[PQ_OUTCOME_COUNT];
+};
+
+/** NULL when both say the same, else how they differ, in `arena`. */
+const char *pq_compare(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
+                       struct pq_tally *tally);
+
+void pq_tally_print(const struct pq_tally *tally);
+
+/** The value of an environment variable as a number, or `otherwise`. */
+unsigned long pq_env_number(const char *name, unsigned long otherwise);
+
+#endif
