@@ -367,23 +367,75 @@ pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret)
 	}
 }
 
+static void
+join_rule_deps(struct pq_eval *ev, const struct pq_where *where, uint32_t rule, struct pq_mask *deps)
+{
+	struct pq_mask more = pq_dnf_deps(ev, where, ev->p->rules[rule].dnf);
+
+	pq_mask_join(deps, &more);
+}
+
+/* A requirement that may count: its own condition, and the exclusions that may cover it. */
+static void
+requirement_deps(struct pq_eval *ev, const struct pq_where *where, const struct pq_active *active, struct pq_mask *deps)
+{
+	uint32_t number = ev->p->rules[active->rule].requirement;
+
+	if (active->tri == PQ_U)
+		join_rule_deps(ev, where, active->rule, deps);
+	for (size_t i = 0; i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		if (rule->kind == PQ_KIND_EXCLUSION && ev->active[i].tri == PQ_U &&
+		    bit_of(words_at(ev, rule->excludes), number))
+			join_rule_deps(ev, where, ev->active[i].rule, deps);
+	}
+}
+
+/* Exceptions of which it is open whether they are usable: their conditions, and what may bar them. */
+static void
+exception_deps(struct pq_eval *ev, const struct pq_where *where, struct pq_mask *deps)
+{
+	for (size_t i = 0; i < ev->n_active; i++) {
+		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
+		if (ev->active[i].tri != PQ_U)
+			continue;
+		bool matters = false;
+		if (rule->kind == PQ_KIND_EXCEPTION) {
+			int16_t at = ev->exception_at[rule->exception];
+			matters = at >= 0 && ev->exceptions[at].usable == PQ_U && is_considered(ev, rule);
+		} else if (rule->kind == PQ_KIND_RESTRICTION) {
+			for (size_t k = 0; k < ev->n_exceptions && !matters; k++)
+				matters = ev->exceptions[k].usable == PQ_U && bit_of(words_at(ev, rule->bars), ev->exceptions[k].symbol);
+		}
+		if (matters)
+			join_rule_deps(ev, where, ev->active[i].rule, deps);
+	}
+}
+
 struct pq_mask
 pq_outcome_deps(struct pq_eval *ev, const struct pq_outcome_range *range)
 {
 	struct pq_where where = pq_where_request(ev);
 	struct pq_mask deps = {0};
+	bool required = false;
 
 	if (range->jurisdiction == NULL)
 		return pq_value_deps(ev, &where, PQ_ATTR_JURISDICTION);
+	if (range->jurisdiction->fixed != PQ_OUTCOME_NONE || ev->request->jurisdiction_only)
+		return deps;
 	for (size_t i = 0; i < ev->n_active; i++) {
-		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
-		if (ev->active[i].tri != PQ_U)
-			continue;
-		if (rule->kind == PQ_KIND_EXCEPTION && ev->exception_at[rule->exception] < 0)
-			continue; /* not considered */
-		struct pq_mask more = pq_dnf_deps(ev, &where, rule->dnf);
-		pq_mask_join(&deps, &more);
+		const struct pq_active *active = &ev->active[i];
+		const struct pq_p_rule *rule = &ev->p->rules[active->rule];
+		if (rule->kind == PQ_KIND_REQUIREMENT && ev->counts[rule->requirement] != PQ_F) {
+			required = true;
+			if (ev->counts[rule->requirement] == PQ_U)
+				requirement_deps(ev, &where, active, &deps);
+		} else if (active->tri == PQ_U && (rule->kind == PQ_KIND_PROHIBITION || rule->kind == PQ_KIND_REFER)) {
+			join_rule_deps(ev, &where, active->rule, &deps);
+		}
 	}
+	if (required)
+		exception_deps(ev, &where, &deps);
 	return deps;
 }
 

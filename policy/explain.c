@@ -38,12 +38,14 @@ has_bit(const uint64_t *words, uint32_t bit)
 /* ---- requirements and prohibitions ---- */
 
 static void
-fill_requirements(struct pq_eval *ev, struct pq_decision *d)
+fill_requirements(struct pq_eval *ev, struct pq_decision *d, bool fixed)
 {
 	const struct pq_p_meta *meta = ev->image->meta;
 	bool show_possible = d->outcome == PQ_OUTCOME_LICENSE_REQUIRED || d->outcome == PQ_OUTCOME_NEEDS_INFORMATION;
 
 	d->requirements = list_of(ev, ev->n_active, sizeof(*d->requirements));
+	if (fixed)
+		return;
 	for (size_t i = 0; !ev->oom && i < ev->n_active; i++) {
 		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
 		if (rule->kind != PQ_KIND_REQUIREMENT)
@@ -62,12 +64,12 @@ fill_requirements(struct pq_eval *ev, struct pq_decision *d)
 }
 
 static void
-fill_prohibitions(struct pq_eval *ev, struct pq_decision *d)
+fill_prohibitions(struct pq_eval *ev, struct pq_decision *d, bool fixed)
 {
 	enum pq_kind kind = d->outcome == PQ_OUTCOME_PROHIBITED ? PQ_KIND_PROHIBITION : PQ_KIND_REFER;
 
 	d->prohibitions = list_of(ev, ev->n_active, sizeof(*d->prohibitions));
-	if (d->outcome != PQ_OUTCOME_PROHIBITED && d->outcome != PQ_OUTCOME_REFER)
+	if (fixed || (d->outcome != PQ_OUTCOME_PROHIBITED && d->outcome != PQ_OUTCOME_REFER))
 		return;
 	for (size_t i = 0; !ev->oom && i < ev->n_active; i++) {
 		if (ev->p->rules[ev->active[i].rule].kind == kind && ev->active[i].tri == PQ_T)
@@ -196,7 +198,7 @@ add_barred(struct pq_eval *ev, struct pq_decision *d, struct pq_barred barred)
 	if (barred.reason == NULL)
 		ev->oom = true;
 	for (size_t i = 0; i < d->n_barred; i++) {
-		if (strcmp(d->barred[i].name, barred.name) == 0 && d->barred[i].rule == barred.rule)
+		if (strcmp(d->barred[i].name, barred.name) == 0)
 			return;
 	}
 	d->barred[d->n_barred++] = barred;
@@ -248,9 +250,7 @@ name_is_open(const struct pq_eval *ev, const char *name)
 static bool
 shows_barred(const struct pq_eval *ev, const struct pq_decision *d, bool fixed)
 {
-	(void)ev;
-	return !fixed && d->outcome != PQ_OUTCOME_NEEDS_INFORMATION && d->outcome != PQ_OUTCOME_SUBJECT_TO_EAR &&
-	       d->outcome != PQ_OUTCOME_NOT_SUBJECT && d->outcome != PQ_OUTCOME_NONE;
+	return !fixed && !ev->request->jurisdiction_only && d->outcome != PQ_OUTCOME_NEEDS_INFORMATION;
 }
 
 /* An exception of another law was never in question here. */
@@ -267,9 +267,6 @@ fill_barred(struct pq_eval *ev, struct pq_decision *d, const struct pq_p_jurisdi
 	if (ev->oom || !shows_barred(ev, d, fixed))
 		return;
 	fill_bars(ev, d);
-	/* Where no licence is required, none of them was needed. */
-	if (d->outcome == PQ_OUTCOME_NO_LICENSE_REQUIRED)
-		return;
 	for (size_t i = 0; !ev->oom && i < ev->n_exceptions; i++) {
 		const struct pq_exception *e = &ev->exceptions[i];
 		const struct pq_p_rule *rule = &ev->p->rules[e->rule];
@@ -290,22 +287,26 @@ role_name(const struct pq_eval *ev, const struct pq_element *party)
 	uint32_t role = ev->image->meta->role_attr;
 
 	if (role == PQ_NO_INDEX)
-		return "party";
+		return NULL;
 	const struct pq_given *given = &party->given[ev->p->attrs[role].slot];
 	if (given->state != PQ_SAID || given->n_symbols != 1)
-		return "party";
+		return NULL;
 	return symbol_name(ev, ev->p->attrs[role].domain, given->symbols[0]);
 }
 
-/* "parties.end_user", or "parties.end_user[1]" for the second of its role. */
+/* "parties.end_user", "parties.end_user[1]" for the second of its role, or "parties[0]" for one without a role. */
 static const char *
 party_path(struct pq_eval *ev, const struct pq_element *party)
 {
 	const char *role = role_name(ev, party);
 	size_t before = 0;
 
-	for (size_t i = 0; i < party->index; i++)
-		before += strcmp(role_name(ev, &ev->parties[i]), role) == 0;
+	if (role == NULL)
+		return pq_arena_printf(ev->arena, "parties[%u]", party->index);
+	for (size_t i = 0; i < party->index; i++) {
+		const char *other = role_name(ev, &ev->parties[i]);
+		before += other != NULL && strcmp(other, role) == 0;
+	}
 	if (before == 0)
 		return pq_arena_printf(ev->arena, "parties.%s", role);
 	return pq_arena_printf(ev->arena, "parties.%s[%zu]", role, before);
@@ -464,8 +465,21 @@ mark(uint64_t *set, const struct pq_rule_ref *rule)
 		set[rule->index / 64] |= UINT64_C(1) << (rule->index % 64);
 }
 
+/* Of the rules that are matched before the outcome those that surely hold. */
+static bool
+counted(const struct pq_eval *ev, const struct pq_active *active)
+{
+	const struct pq_p_rule *rule = &ev->p->rules[active->rule];
+
+	if (rule->kind == PQ_KIND_REQUIREMENT)
+		return ev->counts[rule->requirement] == PQ_T;
+	if (rule->kind == PQ_KIND_EXCEPTION && ev->exception_at[rule->exception] < 0)
+		return false;
+	return active->tri == PQ_T;
+}
+
 static void
-fill_rules(struct pq_eval *ev, struct pq_decision *d)
+fill_rules(struct pq_eval *ev, struct pq_decision *d, bool fixed)
 {
 	size_t words = (ev->p->n_rules + 63) / 64;
 	uint64_t *set = list_of(ev, words, sizeof(*set));
@@ -475,14 +489,8 @@ fill_rules(struct pq_eval *ev, struct pq_decision *d)
 		return;
 	uint32_t law = jurisdiction_rule(ev);
 	mark(set, d->jurisdiction[0] != '\0' && law != PQ_NO_INDEX ? ref(ev, law) : NULL);
-	for (size_t i = 0; i < d->n_requirements; i++)
-		mark(set, d->requirements[i].rule);
-	for (size_t i = 0; i < d->n_prohibitions; i++)
-		mark(set, d->prohibitions[i]);
-	for (size_t i = 0; i < d->n_available; i++)
-		mark(set, d->available[i].rule);
-	for (size_t i = 0; i < d->n_barred; i++)
-		mark(set, d->barred[i].rule);
+	for (size_t i = 0; !fixed && i < ev->n_active; i++)
+		mark(set, counted(ev, &ev->active[i]) ? ref(ev, ev->active[i].rule) : NULL);
 	for (size_t i = 0; i < d->n_obligations; i++)
 		mark(set, d->obligations[i].rule);
 	for (size_t i = 0; i < d->n_warnings; i++)
@@ -523,14 +531,16 @@ static void
 write_down(struct pq_eval *ev, struct pq_decision *d, struct pq_outcome_range *range,
            const struct pq_search_result *found)
 {
-	bool fixed = range->jurisdiction == NULL || range->jurisdiction->fixed != PQ_OUTCOME_NONE;
+	/* Where the law alone gives the answer, its rules are not shown. */
+	bool fixed = (range->jurisdiction == NULL && found == NULL) || ev->request->jurisdiction_only ||
+	             (range->jurisdiction != NULL && range->jurisdiction->fixed != PQ_OUTCOME_NONE);
 	struct pq_mask nothing = {0};
 
 	if (range->jurisdiction != NULL)
 		d->jurisdiction = symbol_name(ev, ev->image->meta->domain_jurisdiction, range->jurisdiction->symbol);
 	pq_evaluate_post(ev, d->outcome, range);
-	fill_requirements(ev, d);
-	fill_prohibitions(ev, d);
+	fill_requirements(ev, d, fixed);
+	fill_prohibitions(ev, d, fixed);
 	fill_available(ev, d, range->usable);
 	fill_barred(ev, d, range->jurisdiction, fixed);
 	fill_policy(ev, d);
@@ -542,7 +552,7 @@ write_down(struct pq_eval *ev, struct pq_decision *d, struct pq_outcome_range *r
 		struct pq_mask moot = pq_outcome_deps(ev, range);
 		fill_missing(ev, &moot, &d->moot, &d->n_moot);
 	}
-	fill_rules(ev, d);
+	fill_rules(ev, d, fixed);
 }
 
 void

@@ -353,7 +353,9 @@ find_missing(const struct search *s, bool within_available, struct pq_mask *miss
 	for (size_t i = 0; i < s->n_leaves; i++) {
 		for (size_t k = i + 1; k < s->n_leaves; k++) {
 			const struct leaf *a = &s->leaves[i], *b = &s->leaves[k];
-			bool differ = a->outcome != b->outcome;
+			/* From REFER on a person must act whichever it is. */
+			bool differ = a->outcome != b->outcome &&
+			              (a->outcome < PQ_OUTCOME_REFER || b->outcome < PQ_OUTCOME_REFER);
 			if (within_available && !differ)
 				differ = memcmp(a->usable, b->usable, s->ev->image->meta->exception_words * sizeof(uint64_t)) != 0;
 			if (!differ)
