@@ -9,7 +9,7 @@
 
 /** A collection that is not closed yet. Its nodes wait on the stack of the reader until their number is known. */
 struct open_node {
-	struct pq_node *node;
+	struct pq_node *node = NULL;
 	size_t first; /* of its nodes on the stack */
 };
 
@@ -168,7 +168,7 @@ add_text(struct reader *reader, const yaml_event_t *event)
 {
 	const char *text = (const char *)event->data.scalar.value;
 	size_t len = event->data.scalar.length;
-	struct pq_node *node;
+	struct pq_node *node = NULL;
 
 	if (memchr(text, '\0', len) != NULL)
 		return fail(reader, PQ_EPARSE, event->start_mark, "a NUL character in a text");
@@ -185,7 +185,7 @@ add_text(struct reader *reader, const yaml_event_t *event)
 static enum pq_status
 open_collection(struct reader *reader, enum pq_node_kind kind, yaml_mark_t mark)
 {
-	struct pq_node *node;
+	struct pq_node *node = NULL;
 
 	if (reader->depth == PQ_YAML_MAX_DEPTH)
 		return fail(reader, PQ_ELIMIT, mark, "nested too deeply");
