@@ -9,7 +9,7 @@
 
 /** A collection that is not closed yet. Its nodes wait on the stack of the reader until their number is known. */
 struct open_node {
-	struct pq_node *node = NULL;
+	struct pq_node *node;
 	size_t first; /* of its nodes on the stack */
 };
 
