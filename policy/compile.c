@@ -220,6 +220,7 @@ fill_attr(struct pq_builder *b, uint32_t index, struct pq_p_attr *out)
 	    .single = a->type == PQ_TYPE_BOOL || a->type == PQ_TYPE_SYMBOL || a->type == PQ_TYPE_CODE,
 	    .separator = a->separator,
 	    .null_none = a->null_is.none,
+	    .changeable = !a->fixed,
 	    .domain = a->domain,
 	    .level = b->attr_level[index],
 	    .min = a->min,

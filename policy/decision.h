@@ -8,6 +8,7 @@
 #ifndef PQ_POLICY_DECISION_H
 #define PQ_POLICY_DECISION_H
 
+#include "policy/facts.h"
 #include "policy/terms.h"
 
 /** A rule as a decision shows it. Equal rules are the same pointer within one decision. */
@@ -64,6 +65,21 @@ struct pq_notice {
 	const char *source;     /* file:line of the row; "" with a rule */
 };
 
+/** An assumption that was made for a silent fact. */
+struct pq_assumed {
+	const char *name;       /* "party.military_end_user" */
+	const char *value;      /* "false" */
+	const char *source;     /* the profile's name; "" = the request's own `assume` */
+};
+
+/** One change of one fact that would give another outcome; found by trying it. */
+struct pq_near_miss {
+	const char *name;       /* of the fact, as among missing facts */
+	const char *from, *to;  /* values, for people */
+	enum pq_outcome outcome;
+	const struct pq_rule_ref *rule; /* what makes the difference: the requirement, prohibition or exception; NULL: none does */
+};
+
 struct pq_decision {
 	enum pq_outcome outcome;
 	enum pq_outcome best, worst;   /* the ends over all completions of what is unknown; equal to outcome when certain */
@@ -91,6 +107,13 @@ struct pq_decision {
 	size_t n_warnings;
 	const struct pq_rule_ref **rules; /* every rule that counted, in the order of the packs, each once */
 	size_t n_rules;
+
+	struct pq_assumed *assumed;
+	size_t n_assumed;
+	struct pq_near_miss *near_misses; /* of a blocked outcome those that improve it, of a clean one those that worsen it */
+	size_t n_near_misses;
+	const struct pq_violation *violations; /* of a line that was refused while others were decided */
+	size_t n_violations;
 
 	/* Several lines or nationalities: the parts that the answer was joined from (none when there is one part only). */
 	struct pq_decision *parts;

@@ -56,6 +56,7 @@ struct pq_given {
 	int64_t number;
 	struct pq_text text;   /* path of a code (with dots); the text of a text fact */
 	uint32_t named_by;     /* attribute under whose name an unknown is asked for; PQ_NO_INDEX = its own */
+	bool opened;           /* near.c: treated as unknown, whatever is said */
 };
 
 enum pq_number_state { PQ_NUMBER_NONE, PQ_NUMBER_KNOWN, PQ_NUMBER_UNKNOWN };
@@ -77,6 +78,7 @@ struct pq_val {
 	enum pq_number_state number_state;
 	bool may_none;              /* may have no value */
 	bool open;                  /* an unknown fact that nobody has assumed a value for */
+	bool own_unknown;           /* unknown by itself, not only if something else turns out so or so */
 	bool path_complete;         /* nothing lies below the path */
 	bool path_unknown;          /* the code itself is unknown */
 	struct pq_text path;
@@ -273,5 +275,19 @@ struct pq_search_result {
 
 /** Split the unknowns until the outcome is known in every branch. */
 void pq_search(struct pq_eval *ev, struct pq_search_result *ret);
+
+/** What a value is in words, for people. */
+const char *pq_value_words(struct pq_eval *ev, const struct pq_element *element, uint32_t attr);
+/** The name of a fact of an element, as among missing facts. */
+const char *pq_fact_name(struct pq_eval *ev, const struct pq_element *element, uint32_t attr);
+/** Forget all unknowns, so that they are numbered anew. */
+void pq_forget_unknowns(struct pq_eval *ev);
+/** The values that search.c would try for an unknown, one after the other: false when there is no `i`-th. */
+bool pq_try_choice(struct pq_eval *ev, struct pq_var *var, size_t i);
+
+/* near.c */
+
+/** Look for changes of one fact that give another outcome than `outcome`. */
+void pq_find_near_misses(struct pq_eval *ev, enum pq_outcome outcome, struct pq_decision *ret);
 
 #endif

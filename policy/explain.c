@@ -312,12 +312,11 @@ party_path(struct pq_eval *ev, const struct pq_element *party)
 	return pq_arena_printf(ev->arena, "parties.%s[%zu]", role, before);
 }
 
-static const char *
-var_name(struct pq_eval *ev, const struct pq_var *var)
+const char *
+pq_fact_name(struct pq_eval *ev, const struct pq_element *element, uint32_t attr)
 {
-	const struct pq_p_attr *a = &ev->p->attrs[var->attr];
+	const struct pq_p_attr *a = &ev->p->attrs[attr];
 	const char *name = pq_string(ev->image, a->name);
-	const struct pq_element *element = var->element;
 
 	if (a->report_as != 0)
 		return pq_string(ev->image, a->report_as);
@@ -337,7 +336,7 @@ var_name(struct pq_eval *ev, const struct pq_var *var)
 		break;
 	}
 	uint32_t by = element->given[a->slot].named_by;
-	if (by != PQ_NO_INDEX && by < ev->p->n_attrs && by != 0)
+	if (by != PQ_NO_INDEX)
 		return pq_string(ev->image, ev->p->attrs[by].report_as != 0 ? ev->p->attrs[by].report_as : ev->p->attrs[by].name);
 	return name;
 }
@@ -348,7 +347,7 @@ var_question(const struct pq_eval *ev, const struct pq_var *var)
 	const struct pq_p_attr *a = &ev->p->attrs[var->attr];
 	uint32_t by = a->scope == PQ_SCOPE_REQUEST ? var->element->given[a->slot].named_by : PQ_NO_INDEX;
 
-	if (by != PQ_NO_INDEX && by < ev->p->n_attrs && by != 0)
+	if (by != PQ_NO_INDEX)
 		a = &ev->p->attrs[by];
 	return pq_string(ev->image, a->ask);
 }
@@ -363,7 +362,7 @@ fill_missing(struct pq_eval *ev, const struct pq_mask *mask, struct pq_missing *
 			const struct pq_var *var = &ev->vars[i];
 			if (var->attr != a || !has_bit(mask->w, (uint32_t)i))
 				continue;
-			const char *name = var_name(ev, var);
+			const char *name = pq_fact_name(ev, var->element, var->attr);
 			bool known = name == NULL;
 			for (size_t k = 0; !known && k < *ret_n; k++)
 				known = strcmp((*ret)[k].name, name) == 0;
@@ -507,8 +506,8 @@ fill_rules(struct pq_eval *ev, struct pq_decision *d, bool fixed)
 
 /* ---- one leg ---- */
 
-static void
-forget_unknowns(struct pq_eval *ev)
+void
+pq_forget_unknowns(struct pq_eval *ev)
 {
 	const struct pq_p_meta *meta = ev->image->meta;
 
@@ -565,7 +564,7 @@ pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jur
 	range.usable = list_of(ev, (size_t)ev->image->meta->exception_words + 1, sizeof(*range.usable));
 	if (ev->oom)
 		return;
-	forget_unknowns(ev);
+	pq_forget_unknowns(ev);
 	pq_evaluate(ev, &range);
 	bool searched = !range.determined;
 	if (searched) {
@@ -585,4 +584,6 @@ pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jur
 	}
 	*ret_jurisdiction = range.jurisdiction;
 	write_down(ev, ret, &range, searched ? &found : NULL);
+	if (ev->request->near_misses > 0 && !ev->oom)
+		pq_find_near_misses(ev, ret->outcome, ret);
 }

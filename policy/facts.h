@@ -21,6 +21,8 @@
 #define PQ_MAX_INTERMEDIATES 32
 #define PQ_MAX_FACTS 256       /* in one place: the request, an item, a party, ... */
 #define PQ_MAX_SET 64          /* values of one fact */
+#define PQ_MAX_PROFILES 16
+#define PQ_MAX_NEAR_MISSES 64
 #define PQ_MAX_STRING 512      /* bytes of a name or value */
 
 struct pq_text {
@@ -74,12 +76,17 @@ struct pq_request {
 	size_t n_hits;
 	const struct pq_facts *intermediates;
 	size_t n_intermediates;
+	struct pq_facts assume;             /* full names ("party.military_end_user"): what holds wherever the fact is silent */
+	const struct pq_text *profiles;     /* named sets of assumptions of the packs; `assume` goes before them */
+	size_t n_profiles;
+	unsigned near_misses;               /* at most so many near misses are looked for; 0 = none, and no cost */
 };
 
 /** One field of a request that is wrong. */
 struct pq_violation {
 	const char *field;       /* "parties[0].country", "lines[2].item.eccn" */
-	const char *reason;      /* UPPER_SNAKE: UNKNOWN_FACT, WRONG_TYPE, UNKNOWN_SYMBOL, OUT_OF_RANGE, MISSING, DUPLICATE, TOO_MANY */
+	const char *reason;      /* UPPER_SNAKE: UNKNOWN_FACT, WRONG_TYPE, UNKNOWN_SYMBOL, OUT_OF_RANGE, MISSING, DUPLICATE, TOO_MANY,
+	                            TOO_LONG, UNKNOWN_PROFILE */
 	const char *description; /* for people */
 };
 

@@ -134,6 +134,7 @@ struct pq_attr {
 	/* Facts only. */
 	bool is_fact;
 	bool required;       /* a request without it is refused */
+	bool fixed;          /* what the request is about, not what could be otherwise: no near misses by it */
 	bool has_null_is;
 	struct pq_literal null_is; /* what "said to be unknown" means, where it is not "unknown" */
 	struct pq_silence *silence;

@@ -74,7 +74,7 @@ struct pq_p_attr {
 	uint8_t type, scope, is_fact, required;
 	uint8_t has_null_is, has_min, has_max, single; /* single: at most one value (bool, symbol) */
 	char separator;
-	uint8_t null_none, pad[2];
+	uint8_t null_none, changeable, pad;
 	uint32_t domain;
 	uint32_t slot;            /* within its scope */
 	uint32_t word;            /* first word of its set within the scope's words */

@@ -243,6 +243,18 @@ assume(struct pq_var *var, const struct choices *choices, size_t i)
 	return i;
 }
 
+bool
+pq_try_choice(struct pq_eval *ev, struct pq_var *var, size_t i)
+{
+	struct choices choices;
+
+	/* Found anew each time: near misses are asked for seldom, and this keeps the list out of the interface. */
+	if (!find_choices(ev, var, &choices) || i >= choices.n)
+		return false;
+	assume(var, &choices, i);
+	return true;
+}
+
 /* ---- the tree ---- */
 
 static int
@@ -394,8 +406,32 @@ has_row(const struct pq_eval *ev, const struct pq_mask *mask)
 	return false;
 }
 
+/*
+ * Ask first what can be asked now: a fact that is unknown only if another unknown turns out so or so (is it food? only
+ * for some destinations) is left for later, unless nothing else is missing.
+ */
 static void
-conclude(struct search *s, struct pq_search_result *ret)
+drop_later_questions(struct pq_eval *ev, struct pq_mask *missing, struct pq_outcome_range *range)
+{
+	struct pq_mask now = {.overflow = missing->overflow};
+	bool any = false;
+
+	pq_evaluate(ev, range);
+	for (size_t i = 0; i < ev->n_vars; i++) {
+		const struct pq_var *var = &ev->vars[i];
+		if (!(missing->w[i / 64] >> (i % 64) & 1))
+			continue;
+		if (var->attr == PQ_NO_INDEX || var->element->vals[ev->p->attrs[var->attr].slot].own_unknown) {
+			pq_mask_add(&now, (int)i);
+			any = true;
+		}
+	}
+	if (any)
+		*missing = now;
+}
+
+static void
+conclude(struct search *s, struct pq_outcome_range *range, struct pq_search_result *ret)
 {
 	size_t words = s->ev->image->meta->exception_words;
 	bool none_in_common = false;
@@ -420,6 +456,7 @@ conclude(struct search *s, struct pq_search_result *ret)
 		return;
 	}
 	find_missing(s, none_in_common, &ret->missing);
+	drop_later_questions(s->ev, &ret->missing, range);
 	ret->outcome = has_row(s->ev, &ret->missing) ? PQ_OUTCOME_REFER : PQ_OUTCOME_NEEDS_INFORMATION;
 }
 
@@ -440,5 +477,5 @@ pq_search(struct pq_eval *ev, struct pq_search_result *ret)
 	pq_evaluate(ev, &range);
 	descend(&s, &range);
 	if (!ev->oom)
-		conclude(&s, ret);
+		conclude(&s, &range, ret);
 }

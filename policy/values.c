@@ -523,7 +523,7 @@ silence_candidate(struct pq_eval *ev, const struct pq_where *where, uint32_t att
 
 static void
 silent_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, struct pq_candidate *acc,
-             struct pq_candidate *c, bool *open)
+             struct pq_candidate *c, bool *open, bool *own)
 {
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
 	bool first = true;
@@ -535,15 +535,18 @@ silent_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, st
 			continue;
 		silence_candidate(ev, where, attr, s, c, open);
 		accumulate(acc, c, a, first);
-		first = false;
-		if (tri == PQ_T)
+		if (tri == PQ_T) {
+			*own = first && s->unknown;
 			return;
+		}
+		first = false;
 		struct pq_mask deps = pq_dnf_deps(ev, where, s->dnf);
 		pq_mask_join(&acc->deps, &deps);
 	}
 	candidate_reset(c, a->words);
 	put_unknown(ev, where->at[a->scope], attr, c, open);
 	accumulate(acc, c, a, first);
+	*own = first;
 }
 
 /* The path comes with the code: as far as the request tells it, or as far as it is assumed. */
@@ -562,7 +565,7 @@ path_value(struct pq_eval *ev, struct pq_element *element, uint32_t code, const 
 		none &= code_val->poss[i] == 0;
 	memset(val->sure, 0, a->words * sizeof(*val->sure));
 	memset(val->poss, 0, a->words * sizeof(*val->poss));
-	val->open = false;
+	val->open = val->own_unknown = false;
 	val->deps = (struct pq_mask){0};
 	val->path_unknown = code_val->open;
 	val->path_complete = none;
@@ -593,7 +596,7 @@ path_value(struct pq_eval *ev, struct pq_element *element, uint32_t code, const 
 			val->poss[s / 64] |= bit;
 		}
 	}
-	val->open = !val->path_complete;
+	val->open = val->own_unknown = !val->path_complete;
 }
 
 static void
@@ -603,18 +606,21 @@ fact_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, stru
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
 	struct pq_element *element = where->at[a->scope];
 	const struct pq_given *given = &element->given[a->slot];
-	bool open = false;
+	bool open = false, own = given->state == PQ_SAID_UNKNOWN;
 
-	if (given->state == PQ_SAID)
+	if (given->opened)
+		put_unknown(ev, element, attr, acc, &open);
+	else if (given->state == PQ_SAID)
 		put_given(acc, a, given);
 	else if (given->state == PQ_SILENT)
-		silent_value(ev, where, attr, acc, scratch, &open);
+		silent_value(ev, where, attr, acc, scratch, &open, &own);
 	else if (a->has_null_is)
 		put_literal(ev, acc, a, a->null_none, a->null_symbols, a->null_number);
 	else
 		put_unknown(ev, element, attr, acc, &open);
 	store(a, &element->vals[a->slot], acc);
 	element->vals[a->slot].open = open;
+	element->vals[a->slot].own_unknown = own;
 	if (a->type == PQ_TYPE_CODE && a->path != PQ_NO_INDEX)
 		path_value(ev, element, attr, given);
 }
