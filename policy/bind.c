@@ -127,6 +127,8 @@ find_or_violate(struct binding *b, struct pq_text text, uint32_t *ret)
 		return false;
 	}
 	uint32_t symbol = pq_find_symbol(b->image, b->attr->domain, text.at, text.len);
+	if (symbol == PQ_NO_INDEX)
+		symbol = b->image->p.domains[b->attr->domain].other;
 	if (symbol == PQ_NO_INDEX) {
 		pq_violate(b->violations, b->where, b->fact->name, "UNKNOWN_SYMBOL", "\"%.*s\" is not a known %s",
 		           text.len < 80 ? (int)text.len : 80, text.at,
@@ -318,6 +320,9 @@ bind_code(struct binding *b)
 		cut++;
 	if (!find_or_violate(b, (struct pq_text){text.at, cut}, &symbol))
 		return;
+	/* A text that is no code at all has no path either. */
+	if (symbol == b->image->p.domains[b->attr->domain].other)
+		cut = text.len;
 	if (!fold_path(b, text.at + cut, text.len - cut, &path)) {
 		wrong(b, "WRONG_TYPE", "has a paragraph of an unknown form");
 		return;

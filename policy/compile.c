@@ -54,6 +54,7 @@ emit_domains(struct pq_builder *b)
 		uint32_t *symbols = pq_build_append(b, PQ_SECTION_SYMBOLS, domain->n_symbols, &record.symbols.first);
 		record.symbols.n = (uint32_t)domain->n_symbols;
 		record.words = (record.symbols.n + 63) / 64;
+		record.other = domain->other;
 		for (size_t i = 0; i < domain->n_symbols && !b->oom; i++) {
 			symbols[i] = pq_build_string(b, domain->symbols[i]);
 			if (domain->symbols[i][0] != '\0')
@@ -231,6 +232,7 @@ fill_attr(struct pq_builder *b, uint32_t index, struct pq_p_attr *out)
 	    .path = a->type == PQ_TYPE_CODE || a->type == PQ_TYPE_PATH ? a->path : PQ_NO_INDEX,
 	    .mark_attr = a->type == PQ_TYPE_CODE ? a->mark_attr : PQ_NO_INDEX,
 	    .marks = pq_build_strings(b, &a->marks),
+	    .said = pq_build_list(b, a->said.at, a->said.n),
 	    .distinct = PQ_NO_INDEX,
 	};
 	out->words = a->domain != PQ_NO_INDEX ? (uint32_t)((b->model->domains[a->domain].n_symbols + 63) / 64) : 0;
@@ -830,6 +832,26 @@ emit_packs(struct pq_builder *b)
 		struct pq_p_jurisdiction *out = pq_build_append(b, PQ_SECTION_JURISDICTIONS, 1, NULL);
 		*out = (struct pq_p_jurisdiction){j->symbol, j->release_by, (uint8_t)j->fixed, (uint8_t)j->only,
 		                                  (uint8_t)j->available, 0};
+	}
+	for (size_t i = 0; i < model->n_profiles; i++) {
+		const struct pq_profile *profile = &model->profiles[i];
+		struct pq_p_profile record = {
+		    .name = pq_build_string(b, profile->name),
+		    .title = pq_build_string(b, profile->title),
+		    .pack = profile->pack,
+		    .assumptions = {(uint32_t)b->sections[PQ_SECTION_ASSUMPTIONS].n, (uint32_t)profile->n},
+		};
+		for (size_t k = 0; k < profile->n; k++) {
+			const struct pq_literal *value = &profile->assumptions[k].value;
+			struct pq_p_assumption one = {
+			    .attr = profile->assumptions[k].attr,
+			    .none = value->none,
+			    .symbols = pq_build_list(b, value->symbols.at, value->symbols.n),
+			    .number = value->number,
+			};
+			*(struct pq_p_assumption *)pq_build_append(b, PQ_SECTION_ASSUMPTIONS, 1, NULL) = one;
+		}
+		*(struct pq_p_profile *)pq_build_append(b, PQ_SECTION_PROFILES, 1, NULL) = record;
 	}
 	for (size_t i = 0; i < model->n_cases; i++) {
 		const struct pq_case *one = &model->cases[i];

@@ -53,6 +53,7 @@ struct pq_domain {
 	size_t n_symbols;
 	struct pq_alias *aliases;
 	size_t n_aliases;
+	uint32_t other;      /* the symbol that stands for every text that is no symbol; PQ_NO_INDEX: such a text is refused */
 	struct pq_src src;
 };
 
@@ -130,6 +131,8 @@ struct pq_attr {
 	uint32_t pack;
 	const char *title;   /* for people; "" = none */
 	struct pq_src src;
+
+	struct pq_indexes said; /* BOOL attributes: true where the request has a value for one of these facts; none: derived */
 
 	/* Facts only. */
 	bool is_fact;
@@ -369,6 +372,22 @@ struct pq_jurisdiction {
 	struct pq_src src;
 };
 
+/** Assumptions that a platform states once: values for facts that a request is silent about. */
+struct pq_assumption {
+	uint32_t attr;
+	struct pq_literal value;
+	struct pq_src src;
+};
+
+struct pq_profile {
+	const char *name;
+	const char *title;
+	struct pq_assumption *assumptions;
+	size_t n;
+	uint32_t pack;
+	struct pq_src src;
+};
+
 struct pq_case {
 	const char *id;
 	const char *json;           /* the line as written: an object with id, as_of, request, expected */
@@ -405,6 +424,8 @@ struct pq_model {
 	size_t n_rules;
 	struct pq_jurisdiction *jurisdictions;
 	size_t n_jurisdictions;
+	struct pq_profile *profiles;
+	size_t n_profiles;
 	struct pq_case *cases;
 	size_t n_cases;
 

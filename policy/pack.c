@@ -5,7 +5,7 @@
 
 /* The keys of a file of declarations that is not pack.yaml. */
 static const char *const decl_keys[] = {"domains",       "facts",   "attributes", "tables", "amendments",
-                                        "jurisdictions", "release", "claims",     "note",   NULL};
+                                        "jurisdictions", "release", "claims",     "profiles", "note",   NULL};
 
 /* ---- files and packs --------------------------------------------------------------------------------------------- */
 
@@ -189,6 +189,7 @@ declare_all(struct pq_loader *ld)
 	for_each(ld, "tables", pq_ld_declare_tables);
 	for_each(ld, "release", take_release);
 	for_each(ld, "claims", take_claims);
+	for_each(ld, "profiles", pq_ld_declare_profiles);
 }
 
 /* ---- the run ----------------------------------------------------------------------------------------------------- */
@@ -247,6 +248,8 @@ finish_model(struct pq_loader *ld)
 	model->n_rules = ld->rules.n;
 	model->jurisdictions = ld->jurisdictions.at;
 	model->n_jurisdictions = ld->jurisdictions.n;
+	model->profiles = ld->profiles.at;
+	model->n_profiles = ld->profiles.n;
 	model->cases = ld->cases.at;
 	model->n_cases = ld->cases.n;
 }
@@ -272,6 +275,7 @@ load(struct pq_loader *ld, const struct pq_pack_file *files, size_t n_files)
 	pq_ld_resolve_amendments(ld);
 	pq_ld_resolve_jurisdictions(ld);
 	pq_ld_resolve_release(ld);
+	pq_ld_resolve_profiles(ld);
 	read_rules(ld);
 	read_cases(ld);
 	pq_ld_check(ld);

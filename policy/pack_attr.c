@@ -3,8 +3,8 @@
 #include <string.h>
 
 static const char *const fact_keys[] = {"name", "type", "domain",    "required", "silence",   "null_is", "title", "ask",
-                                        "min",  "max",  "report_as", "note",     "separator", "path",    "marks", NULL};
-static const char *const attr_keys[] = {"name", "type", "domain", "title", "note", NULL};
+                                        "min",  "max",  "report_as", "note",     "separator", "path",    "marks", "fixed", NULL};
+static const char *const attr_keys[] = {"name", "type", "domain", "title", "note", "said", NULL};
 static const char *const silence_keys[] = {"when", "value", "copy", "lines", NULL};
 static const char *const mark_keys[] = {"prefixes", "sets", NULL};
 static const char *const line_keys[] = {"sum", "same", NULL};
@@ -221,6 +221,7 @@ pq_ld_declare_facts(struct pq_loader *ld, const struct pq_node *list)
 		attr->ask = pq_ld_text_at(ld, decl, "ask", "");
 		attr->report_as = pq_ld_text_at(ld, decl, "report_as", NULL);
 		attr->required = pq_ld_bool_at(ld, decl, "required", false);
+		attr->fixed = pq_ld_bool_at(ld, decl, "fixed", false);
 		declare_code(ld, fact, decl);
 	}
 }
@@ -310,9 +311,39 @@ pq_ld_lines(struct pq_loader *ld, const struct pq_node *node, enum pq_scope scop
 
 /* ---- what needs symbols ------------------------------------------------------------------------------------------ */
 
+static void
+link_said(struct pq_loader *ld, uint32_t index, const struct pq_node *list)
+{
+	size_t n;
+	struct pq_node *const *items = pq_ld_list(&list, &n);
+	struct pq_indexes said = {pq_ld_array(ld, n, sizeof(uint32_t)), 0};
+
+	if (ld->attrs.at[index].type != PQ_TYPE_BOOL)
+		pq_ld_error(ld, list->src, "only a bool tells what is said");
+	for (size_t i = 0; i < n; i++) {
+		uint32_t fact = pq_ld_attr(ld, items[i]);
+		if (fact == PQ_NO_INDEX)
+			continue;
+		if (!ld->attrs.at[fact].is_fact || ld->attrs.at[fact].type == PQ_TYPE_PATH ||
+		    ld->attrs.at[fact].scope != ld->attrs.at[index].scope)
+			pq_ld_error(ld, items[i]->src, "\"said\" lists facts that sit where the attribute does");
+		else
+			said.at[said.n++] = fact;
+	}
+	ld->attrs.at[index].said = said;
+	ld->attr_infos.at[index].given = true;
+}
+
 void
 pq_ld_link_facts(struct pq_loader *ld)
 {
+	for (uint32_t i = 0; i < ld->attrs.n; i++) {
+		const struct pq_node *said = ld->attr_infos.at[i].node != NULL && !ld->attrs.at[i].is_fact
+		                                 ? pq_node_get(ld->attr_infos.at[i].node, "said")
+		                                 : NULL;
+		if (said != NULL)
+			link_said(ld, i, said);
+	}
 	for (uint32_t i = 0; i < ld->attrs.n; i++) {
 		const struct pq_node *decl = ld->attr_infos.at[i].node;
 		const struct pq_node *marks =

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const domain_keys[] = {"symbols", "symbols_of", "names_of", "title", "note", NULL};
+static const char *const domain_keys[] = {"symbols", "symbols_of", "names_of", "other", "title", "note", NULL};
 static const char *const column_keys[] = {"table", "column", NULL};
 static const char *const spelling_keys[] = {"table", "column", "symbol", NULL};
 
@@ -15,6 +15,7 @@ pq_ld_domain_new(struct pq_loader *ld, const char *name, struct pq_src src)
 
 	(void)PQ_VEC_PUSH(ld, &ld->domain_infos);
 	domain->name = name;
+	domain->other = PQ_NO_INDEX;
 	domain->src = src;
 	pq_map_put(ld, &ld->domain_names, name, index);
 	return index;
@@ -257,6 +258,9 @@ pq_ld_declare_domains(struct pq_loader *ld, const struct pq_node *map)
 		const struct pq_node *symbols = pq_node_get(decl, "symbols");
 		if (symbols != NULL)
 			declare_symbols(ld, domain, symbols);
+		const char *other = pq_ld_text_at(ld, decl, "other", NULL);
+		if (other != NULL)
+			ld->domains.at[domain].other = pq_ld_symbol_add(ld, domain, other, decl->src);
 	}
 }
 

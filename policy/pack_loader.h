@@ -127,6 +127,7 @@ struct pq_loader {
 	PQ_VEC(struct pq_amendment) amendments;
 	PQ_VEC(struct pq_rule) rules;
 	PQ_VEC(struct pq_jurisdiction) jurisdictions;
+	PQ_VEC(struct pq_profile) profiles;
 	PQ_VEC(struct pq_case) cases;
 
 	/* Beside each of the above, what only the loader needs of it. */
@@ -136,6 +137,7 @@ struct pq_loader {
 	PQ_VEC(struct pq_ld_table) table_infos;
 	PQ_VEC(const struct pq_node *) amendment_nodes;
 	PQ_VEC(const struct pq_node *) jurisdiction_nodes;
+	PQ_VEC(const struct pq_node *) profile_nodes;
 
 	struct pq_map pack_names, domain_names, attr_names, table_names, amendment_names, rule_names, case_names;
 
@@ -306,6 +308,12 @@ void pq_ld_resolve_release(struct pq_loader *ld);
 /** The amendment of that id, PQ_NO_INDEX (told). */
 uint32_t pq_ld_amendment(struct pq_loader *ld, const char *id, struct pq_src src);
 void pq_ld_cases(struct pq_loader *ld, const struct pq_ld_file *file);
+
+/* ---- pack_profile.c ---------------------------------------------------------------------------------------------- */
+
+void pq_ld_declare_profiles(struct pq_loader *ld, const struct pq_node *list);
+/** Their values, which need symbols. */
+void pq_ld_resolve_profiles(struct pq_loader *ld);
 
 /* ---- pack_rule.c, pack_kind.c, pack_derive.c --------------------------------------------------------------------- */
 

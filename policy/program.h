@@ -61,6 +61,7 @@ struct pq_p_domain {
 	uint32_t name;
 	struct pq_span symbols;
 	uint32_t words;      /* of a set */
+	uint32_t other;      /* symbol for texts that are none, or PQ_NO_INDEX */
 };
 
 /* Hash slots: open addressing, linear probing; string 0 = empty. Keys are folded to lower case. */
@@ -91,6 +92,7 @@ struct pq_p_attr {
 	struct pq_span marks;         /* lists: strings */
 	uint32_t distinct;            /* words: the symbols that conditions or tables tell apart; PQ_NO_INDEX = all */
 	struct pq_span path_lookups;  /* path: lists of contributions that join a table by it */
+	struct pq_span said;          /* lists: the facts of which a bool tells whether one is said */
 	uint32_t pad4;
 };
 
@@ -248,6 +250,17 @@ struct pq_p_jurisdiction {
 	uint8_t fixed, only, available, pad;
 };
 
+struct pq_p_assumption {
+	uint32_t attr, none;
+	struct pq_span symbols;   /* lists */
+	int64_t number;
+};
+
+struct pq_p_profile {
+	uint32_t name, title, pack;
+	struct pq_span assumptions;
+};
+
 struct pq_p_case {
 	uint32_t json, len, source, pack;
 };
@@ -290,6 +303,8 @@ struct pq_p_range {
 	X(MAIN_RULES, main_rules, uint32_t)                     \
 	X(POST_RULES, post_rules, uint32_t)                     \
 	X(JURISDICTIONS, jurisdictions, struct pq_p_jurisdiction) \
+	X(PROFILES, profiles, struct pq_p_profile)              \
+	X(ASSUMPTIONS, assumptions, struct pq_p_assumption)     \
 	X(CASES, cases, struct pq_p_case)
 
 enum pq_section {

@@ -787,6 +787,16 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 		fact_value(ev, where, attr, &acc, &scratch);
 		return;
 	}
+	if (a->said.n > 0) {
+		enum pq_tri said = PQ_F;
+		for (uint32_t i = 0; i < a->said.n; i++) {
+			uint32_t fact = ev->p->lists[a->said.first + i];
+			said = pq_or(said, where->at[a->scope]->given[ev->p->attrs[fact].slot].state == PQ_SAID ? PQ_T : PQ_F);
+		}
+		put_tri(&acc, said);
+		store(a, val, &acc);
+		return;
+	}
 	if (a->type == PQ_TYPE_BOOL)
 		derive_bool(ev, where, a, &acc, &scratch);
 	else if (a->type == PQ_TYPE_SYMBOLS)
