@@ -109,8 +109,10 @@ struct request_binding {
 	struct pq_arena *arena;
 	struct pq_violations violations;
 	struct pq_eval *ev;          /* its elements get the givens */
+	struct pq_assumptions assumptions;
 	struct pq_given **lines;
 	size_t n_lines;
+	struct pq_violations *by_line; /* what is wrong with one line alone does not lose the others */
 };
 
 static bool
@@ -132,11 +134,13 @@ bind_parties(struct request_binding *b)
 		struct pq_element *element = &b->ev->parties[i];
 		int len = snprintf(where, sizeof(where), "parties[%zu]", i);
 		pq_bind(b->image, &party->facts, PQ_SCOPE_PARTY, where, element->given, b->arena, &b->violations);
+		pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_PARTY, element->given);
 		pq_bind_required(b->image, PQ_SCOPE_PARTY, where, element->given, &b->violations);
 		for (size_t k = 0; k < element->n_owners; k++) {
 			snprintf(where + len, sizeof(where) - (size_t)len, ".owners[%zu]", k);
 			pq_bind(b->image, &party->owners[k], PQ_SCOPE_OWNER, where, element->owners[k].given, b->arena,
 			        &b->violations);
+			pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_OWNER, element->owners[k].given);
 			pq_bind_required(b->image, PQ_SCOPE_OWNER, where, element->owners[k].given, &b->violations);
 		}
 	}
@@ -151,6 +155,7 @@ bind_elements(struct request_binding *b, const struct pq_facts *facts, struct pq
 	for (size_t i = 0; i < n; i++) {
 		snprintf(where, sizeof(where), "%s[%zu]", name, i);
 		pq_bind(b->image, &facts[i], scope, where, elements[i].given, b->arena, &b->violations);
+		pq_assume_fill(&b->assumptions, b->image, scope, elements[i].given);
 		pq_bind_required(b->image, scope, where, elements[i].given, &b->violations);
 	}
 }
@@ -169,15 +174,36 @@ bind_lines(struct request_binding *b, const struct pq_given *base)
 			return;
 		}
 		b->lines[i] = given;
+		struct pq_violations *violations = b->n_lines > 1 ? &b->by_line[i] : &b->violations;
+		violations->arena = b->arena;
 		if (b->request->n_lines > 0) {
 			snprintf(where, sizeof(where), "lines[%zu]", i);
-			pq_bind(b->image, &b->request->lines[i], PQ_SCOPE_REQUEST, where, given, b->arena, &b->violations);
+			pq_bind(b->image, &b->request->lines[i], PQ_SCOPE_REQUEST, where, given, b->arena, violations);
 		}
 		for (size_t s = 0; s < n; s++) {
 			if (given[s].state == PQ_SILENT)
 				given[s] = base[s];
 		}
-		pq_bind_required(b->image, PQ_SCOPE_REQUEST, where, given, &b->violations);
+		pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_REQUEST, given);
+		pq_bind_required(b->image, PQ_SCOPE_REQUEST, where, given, violations);
+	}
+}
+
+/* Where every line is wrong there is nothing to decide: then it is the request that is refused. */
+static void
+judge_lines(struct request_binding *b)
+{
+	size_t good = 0;
+
+	for (size_t i = 0; b->n_lines > 1 && i < b->n_lines; i++) {
+		good += b->by_line[i].n == 0;
+		b->violations.oom |= b->by_line[i].oom;
+	}
+	for (size_t i = 0; good == 0 && b->n_lines > 1 && i < b->n_lines; i++) {
+		for (size_t k = 0; k < b->by_line[i].n; k++) {
+			const struct pq_violation *one = &b->by_line[i].at[k];
+			pq_violate(&b->violations, one->field, (struct pq_text){"", 0}, one->reason, "%s", one->description);
+		}
 	}
 }
 
@@ -221,10 +247,14 @@ bind_request(struct request_binding *b, struct pq_err *err)
 	    pq_arena_array(b->arena, (size_t)b->image->meta->scope_attrs[PQ_SCOPE_REQUEST] + 1, sizeof(*base));
 	b->n_lines = request->n_lines > 0 ? request->n_lines : 1;
 	b->lines = pq_arena_array(b->arena, b->n_lines, sizeof(struct pq_given *));
-	if (base == NULL || b->lines == NULL || !make_all_elements(b->ev, request))
+	b->by_line = pq_arena_array(b->arena, b->n_lines, sizeof(*b->by_line));
+	if (base == NULL || b->lines == NULL || b->by_line == NULL || !make_all_elements(b->ev, request))
+		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	if (!pq_assume_bind(&b->assumptions, b->image, request, b->arena, &b->violations))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	pq_bind(b->image, &request->facts, PQ_SCOPE_REQUEST, "", base, b->arena, &b->violations);
 	bind_lines(b, base);
+	judge_lines(b);
 	bind_parties(b);
 	bind_elements(b, request->hits, b->ev->hits, b->ev->n_hits, PQ_SCOPE_HIT, "screening.hits");
 	bind_elements(b, request->intermediates, b->ev->intermediates, b->ev->n_intermediates, PQ_SCOPE_INTERMEDIATE,
@@ -323,7 +353,7 @@ make_legs(const struct request_binding *b, struct legs *legs)
 {
 	for (size_t i = 0; i < b->n_lines; i++) {
 		size_t before = legs->n;
-		if (is_release(b->image, b->lines[i]) && !add_releases(b->image, legs, b->arena, i, b->lines[i]))
+		if (b->by_line[i].n == 0 && is_release(b->image, b->lines[i]) && !add_releases(b->image, legs, b->arena, i, b->lines[i]))
 			return false;
 		struct leg plain = {.line = i, .by = PQ_NO_INDEX};
 		if (legs->n == before && !add_leg(legs, b->arena, plain))
@@ -351,12 +381,39 @@ replace_fact(const struct pq_image *image, struct pq_eval *ev, struct leg *leg, 
 	*fact = (struct pq_given){.state = PQ_SAID, .n_symbols = 1, .symbols = symbol, .named_by = PQ_NO_INDEX};
 }
 
+/* A line that is wrong: it cannot be decided, and what has to be put right in it is what is missing. */
+static enum pq_status
+refuse_leg(const struct request_binding *b, struct leg *leg, struct pq_err *err)
+{
+	const struct pq_violations *violations = &b->by_line[leg->line];
+	struct pq_decision *d = &leg->decision;
+
+	*d = (struct pq_decision){
+	    .outcome = PQ_OUTCOME_NEEDS_INFORMATION,
+	    .best = PQ_OUTCOME_NOT_SUBJECT,
+	    .worst = PQ_OUTCOME_PROHIBITED,
+	    .exact = true,
+	    .as_of = b->request->as_of,
+	    .jurisdiction = "",
+	    .violations = violations->at,
+	    .n_violations = violations->n,
+	};
+	d->missing = pq_arena_array(b->arena, violations->n, sizeof(*d->missing));
+	if (d->missing == NULL)
+		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	for (size_t i = 0; i < violations->n; i++)
+		d->missing[d->n_missing++] = (struct pq_missing){violations->at[i].field, violations->at[i].description};
+	return PQ_OK;
+}
+
 static enum pq_status
 run_leg(const struct request_binding *b, struct pq_eval *ev, struct leg *leg, struct pq_err *err)
 {
 	size_t n = b->image->meta->scope_attrs[PQ_SCOPE_REQUEST];
-	struct pq_given *given = pq_arena_array(b->arena, n + 1, sizeof(*given));
 
+	if (b->by_line[leg->line].n > 0)
+		return refuse_leg(b, leg, err);
+	struct pq_given *given = pq_arena_array(b->arena, n + 1, sizeof(*given));
 	if (given == NULL)
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	memcpy(given, b->lines[leg->line], n * sizeof(*given));
@@ -434,11 +491,14 @@ finish(const struct request_binding *b, struct legs *legs, struct pq_decision *r
 			return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 		n++;
 	}
-	if (n == 1) {
-		*ret = parts[0];
-		return PQ_OK;
-	}
-	return pq_join_parts(parts, names, n, b->arena, ret, err);
+	struct pq_decision joined = parts[0];
+	enum pq_status status = n > 1 ? pq_join_parts(parts, names, n, b->arena, &joined, err) : PQ_OK;
+	if (status != PQ_OK)
+		return status;
+	if (!pq_assume_echo(&b->assumptions, b->image, b->arena, &joined))
+		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	*ret = joined;
+	return PQ_OK;
 }
 
 static enum pq_status

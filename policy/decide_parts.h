@@ -11,4 +11,22 @@ void pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_
 PQ_MUST_USE enum pq_status pq_join_parts(struct pq_decision *parts, const char **names, size_t n, struct pq_arena *arena,
                                          struct pq_decision *ret, struct pq_err *err);
 
+/* assume.c */
+
+struct pq_assumptions {
+	bool any;
+	struct pq_given *given[PQ_SCOPE_COUNT];  /* by scope and slot: what is assumed where the request is silent */
+	uint16_t *source[PQ_SCOPE_COUNT];        /* profile + 1; 0 = the request's own */
+	unsigned char *used[PQ_SCOPE_COUNT];
+};
+
+/** Bind what a request assumes. False: out of memory. What is wrong goes to `violations`. */
+bool pq_assume_bind(struct pq_assumptions *as, const struct pq_image *image, const struct pq_request *request,
+                    struct pq_arena *arena, struct pq_violations *violations);
+/** Give the silent facts of an element what is assumed for them. */
+void pq_assume_fill(struct pq_assumptions *as, const struct pq_image *image, enum pq_scope scope, struct pq_given *given);
+/** Write into the decision which assumptions were used. False: out of memory. */
+bool pq_assume_echo(const struct pq_assumptions *as, const struct pq_image *image, struct pq_arena *arena,
+                    struct pq_decision *ret);
+
 #endif
