@@ -43,6 +43,17 @@ raw_client_close(struct raw_client *client)
 	grpc_shutdown_blocking();
 }
 
+static grpc_call *
+new_call(struct raw_client *client, const char *method, int timeout_ms)
+{
+	grpc_slice name = grpc_slice_from_copied_string(method);
+	grpc_call *call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->queue, name, NULL,
+	                                           in_ms(timeout_ms), NULL);
+
+	grpc_slice_unref(name);
+	return call;
+}
+
 /* Wait for one batch; every batch of a client is waited for before the next. */
 static bool
 wait_for(struct raw_client *client)
@@ -94,8 +105,7 @@ raw_call(struct raw_client *client, const char *method, const void *data, size_t
 		.key = grpc_slice_from_static_string("grpc-internal-encoding-request"),
 		.value = grpc_slice_from_static_string("gzip"),
 	};
-	grpc_call *call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->queue,
-	                                           grpc_slice_from_copied_string(method), NULL, in_ms(timeout_ms), NULL);
+	grpc_call *call = new_call(client, method, timeout_ms);
 	grpc_op ops[6] = {
 		{.op = GRPC_OP_SEND_INITIAL_METADATA},  {.op = GRPC_OP_SEND_MESSAGE},
 		{.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT}, {.op = GRPC_OP_RECV_INITIAL_METADATA},
@@ -147,8 +157,7 @@ raw_stream_open(struct raw_stream *stream, struct raw_client *client, const char
 	*stream = (struct raw_stream){.client = client, .message = grpc_empty_slice()};
 	grpc_metadata_array_init(&stream->initial);
 	grpc_metadata_array_init(&stream->trailing);
-	stream->call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->queue,
-	                                        grpc_slice_from_copied_string(method), NULL, in_ms(timeout_ms), NULL);
+	stream->call = new_call(client, method, timeout_ms);
 	grpc_call_start_batch(stream->call, &op, 1, stream, NULL);
 	wait_for(client);
 }
