@@ -1,6 +1,7 @@
 /* Assumptions: what a request or its profiles say for the facts that are silent, and which of it was used. */
 #include "policy/decide_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const enum pq_scope element_scopes[] = {PQ_SCOPE_PARTY, PQ_SCOPE_OWNER, PQ_SCOPE_HIT, PQ_SCOPE_INTERMEDIATE};
@@ -20,6 +21,20 @@ scope_of(const struct pq_text *name, size_t *ret_prefix)
 	return PQ_SCOPE_REQUEST;
 }
 
+/* Codes and texts are what a transaction is about: nobody knows them without asking. */
+static void
+refuse_codes(const struct pq_assumptions *as, const struct pq_image *image, struct pq_violations *violations)
+{
+	for (size_t i = 0; i < image->p.n_attrs; i++) {
+		const struct pq_p_attr *a = &image->p.attrs[i];
+		const char *name = pq_string(image, a->name);
+		bool code = a->type == PQ_TYPE_CODE || a->type == PQ_TYPE_TEXT;
+		if (code && a->scope < PQ_SCOPE_DECISION && as->given[a->scope][a->slot].state == PQ_SAID)
+			pq_violate(violations, "assume", (struct pq_text){name, strlen(name)}, "WRONG_TYPE",
+			           "a code or a text cannot be assumed");
+	}
+}
+
 /* What the request itself assumes: bound like facts, one by one, into the givens of its scope. */
 static void
 bind_own(struct pq_assumptions *as, const struct pq_image *image, const struct pq_facts *assume, struct pq_arena *arena,
@@ -33,15 +48,18 @@ bind_own(struct pq_assumptions *as, const struct pq_image *image, const struct p
 		size_t prefix;
 		struct pq_fact fact = assume->at[i];
 		enum pq_scope scope = scope_of(&fact.name, &prefix);
-		fact.name.at += prefix;
-		fact.name.len -= prefix;
+		char where[32];
 		if (fact.value.kind == PQ_VALUE_UNKNOWN) {
 			pq_violate(violations, "assume", fact.name, "WRONG_TYPE", "an assumption needs a value");
 			continue;
 		}
+		snprintf(where, sizeof(where), "assume%s%s", prefix > 0 ? "." : "", prefix > 0 ? pq_scope_name(scope) : "");
+		fact.name.at += prefix;
+		fact.name.len -= prefix;
 		struct pq_facts one = {&fact, 1};
-		pq_bind(image, &one, scope, "assume", as->given[scope], arena, violations);
+		pq_bind(image, &one, scope, where, as->given[scope], arena, violations);
 	}
+	refuse_codes(as, image, violations);
 }
 
 static void

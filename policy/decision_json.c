@@ -181,6 +181,57 @@ warnings(struct writer *w, const struct pq_decision *decision)
 	return array;
 }
 
+static json_t *
+assumed(struct writer *w, const struct pq_decision *decision)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < decision->n_assumed; i++) {
+		const struct pq_assumed *one = &decision->assumed[i];
+		json_t *object = json_object();
+		put(w, object, "fact", string(one->name));
+		put(w, object, "value", string(one->value));
+		put(w, object, "source", string_or_null(one->source));
+		push(w, array, object);
+	}
+	return array;
+}
+
+static json_t *
+near_misses(struct writer *w, const struct pq_decision *decision)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < decision->n_near_misses; i++) {
+		const struct pq_near_miss *one = &decision->near_misses[i];
+		json_t *object = json_object();
+		put(w, object, "fact", string(one->name));
+		put(w, object, "from", string(one->from));
+		put(w, object, "to", string(one->to));
+		put(w, object, "outcome", string(pq_outcome_name(one->outcome)));
+		put(w, object, "rule", rule_id(one->rule));
+		put(w, object, "cite", one->rule != NULL ? string(one->rule->cite) : json_null());
+		push(w, array, object);
+	}
+	return array;
+}
+
+static json_t *
+violations(struct writer *w, const struct pq_decision *decision)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < decision->n_violations; i++) {
+		const struct pq_violation *one = &decision->violations[i];
+		json_t *object = json_object();
+		put(w, object, "field", string(one->field));
+		put(w, object, "reason", string(one->reason));
+		put(w, object, "description", string(one->description));
+		push(w, array, object);
+	}
+	return array;
+}
+
 /* First what a case's `expected` has, in its order; then what the answer rests on. */
 static json_t *
 decision_object(struct writer *w, const struct pq_decision *decision, const char *part)
@@ -207,6 +258,11 @@ decision_object(struct writer *w, const struct pq_decision *decision, const char
 	put(w, object, "policy_rule", rule_id(decision->policy_rule));
 	put(w, object, "prohibitions", rules(w, decision->prohibitions, decision->n_prohibitions));
 	put(w, object, "rules", rules(w, decision->rules, decision->n_rules));
+	if (part == NULL)
+		put(w, object, "assumed", assumed(w, decision));
+	put(w, object, "near_misses", near_misses(w, decision));
+	if (decision->n_violations > 0)
+		put(w, object, "violations", violations(w, decision));
 	return object;
 }
 

@@ -235,6 +235,59 @@ read_query(const struct pq_json_reader *r, const struct pq_json_place *place, co
 	return PQ_OK;
 }
 
+/* How many near misses are looked for: a number, or true for as many as fit on a page. */
+static enum pq_status
+read_near_misses(const struct pq_json_reader *r, const struct pq_json_place *place, const json_t *value,
+                 struct pq_request *request)
+{
+	if (json_is_boolean(value)) {
+		request->near_misses = json_is_true(value) ? PQ_NEAR_MISSES_USUAL : 0;
+		return PQ_OK;
+	}
+	if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > PQ_MAX_NEAR_MISSES)
+		return pq_json_fail(r, PQ_EINVAL, place, "must be a whole number from 0 to %d, or true (%d)", PQ_MAX_NEAR_MISSES,
+		                    PQ_NEAR_MISSES_USUAL);
+	request->near_misses = (unsigned)json_integer_value(value);
+	return PQ_OK;
+}
+
+static enum pq_status
+read_assume(const struct pq_json_reader *r, const struct pq_json_place *place, json_t *value,
+            struct pq_request *request)
+{
+	struct pq_json_facts facts = {0};
+	enum pq_status status = add_members(r, place, value, NULL, &facts);
+
+	if (status == PQ_OK)
+		request->assume = done(&facts);
+	return status;
+}
+
+/* One name of a profile, or a list of them. */
+static enum pq_status
+read_profiles(const struct pq_json_reader *r, const struct pq_json_place *place, const json_t *value,
+              struct pq_request *request)
+{
+	bool one = json_is_string(value);
+	enum pq_status status = one ? PQ_OK : check_list(r, place, value, PQ_MAX_PROFILES);
+
+	if (status != PQ_OK)
+		return status;
+	size_t n = one ? 1 : json_array_size(value);
+	struct pq_text *names = pq_arena_array(r->arena, n, sizeof(*names));
+	if (names == NULL)
+		return pq_json_fail(r, PQ_ENOMEM, place, "no memory");
+	for (size_t i = 0; i < n; i++) {
+		struct pq_json_place at = {place, NULL, i};
+		status = pq_json_text(r, one ? place : &at, one ? value : json_array_get(value, i), &names[i]);
+		if (status != PQ_OK)
+			return status;
+	}
+	request->profiles = names;
+	request->n_profiles = n;
+	return PQ_OK;
+}
+
 static enum pq_status
 read_member(const struct pq_json_reader *r, const struct pq_json_place *at, const char *key, json_t *value,
             struct pq_request *request, struct pq_json_facts *facts)
@@ -252,6 +305,12 @@ read_member(const struct pq_json_reader *r, const struct pq_json_place *at, cons
 	if (strcmp(key, "intermediate") == 0)
 		return read_elements(r, at, value, PQ_MAX_INTERMEDIATES, "country", &request->intermediates,
 		                     &request->n_intermediates);
+	if (strcmp(key, "near_misses") == 0)
+		return read_near_misses(r, at, value, request);
+	if (strcmp(key, "assume") == 0)
+		return read_assume(r, at, value, request);
+	if (strcmp(key, "profile") == 0)
+		return read_profiles(r, at, value, request);
 	if (strcmp(key, "facts") == 0)
 		return add_members(r, at, value, NULL, facts);
 	return pq_json_add(r, at, facts, NULL, key, value);

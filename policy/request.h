@@ -11,6 +11,9 @@
 /** Longest JSON text of one request, in bytes. */
 #define PQ_REQUEST_JSON_MAX ((size_t)1 << 20)
 
+/** Near misses of a request that asks for them without a number: as many as a person reads. */
+#define PQ_NEAR_MISSES_USUAL 8
+
 /**
  * Read a request. `json` is either the request object itself, with "as_of" in it, or an object with "as_of" and
  * "request" (a case: "id", "expected" and further members are left alone).
