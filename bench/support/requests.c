@@ -283,6 +283,22 @@ make_random(struct maker *m, size_t number, struct bench_request *ret)
 	m->oom |= ret->name == NULL;
 }
 
+static bool
+is_release(const struct pq_image *image, const struct pq_request *request)
+{
+	const struct pq_p_meta *meta = image->meta;
+	const struct pq_p_attr *attr = meta->release_fact != PQ_NO_INDEX ? &image->p.attrs[meta->release_fact] : NULL;
+	const struct pq_fact *fact = attr != NULL ? find(request->facts, pq_string(image, attr->name)) : NULL;
+
+	for (uint32_t i = 0; fact != NULL && i < meta->release_values.n; i++) {
+		uint32_t symbol = image->p.lists[meta->release_values.first + i];
+		const char *name = pq_string(image, image->p.symbols[image->p.domains[attr->domain].symbols.first + symbol]);
+		if (fact->value.text.len == strlen(name) && memcmp(fact->value.text.at, name, strlen(name)) == 0)
+			return true;
+	}
+	return false;
+}
+
 static enum pq_status
 read_cases(struct maker *m, struct pq_err *err)
 {
@@ -358,6 +374,10 @@ bench_requests_make(const struct pq_image *image, size_t n_random, uint64_t seed
 		make_random(&m, i, &m.made.at[m.made.n++]);
 	if (m.oom)
 		return pq_fail(err, PQ_ENOMEM, "no memory for the requests");
+	for (size_t i = 0; i < m.made.n; i++) {
+		const struct pq_request *request = &m.made.at[i].request;
+		m.made.at[i].simple = request->n_lines < 2 && !is_release(image, request);
+	}
 	*ret = m.made;
 	return PQ_OK;
 }

@@ -24,6 +24,7 @@ struct bench_request {
 	const char *name; /* "us-ear/cases/chart.jsonl:3" or "random 17 from us-ear/cases/chart.jsonl:3" */
 	struct pq_request request;
 	bool random;
+	bool simple;         /* one line, and no release to a person: one evaluation if nothing is unknown */
 	const char *unknown; /* random: the fact that was made unknown; NULL = none */
 };
 
