@@ -197,7 +197,7 @@ static void
 check_field(struct checker *c, const ProtobufCFieldDescriptor *field, const struct pq_wire_field *value,
             struct pq_path *path, unsigned depth)
 {
-	struct pq_wire inner = {value->data, value->data + value->len};
+	struct pq_wire inner;
 
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_STRING:
@@ -214,6 +214,7 @@ check_field(struct checker *c, const ProtobufCFieldDescriptor *field, const stru
 			path->index = -1;
 			find_key(path, value);
 		}
+		inner = (struct pq_wire){value->data, value->data + value->len};
 		check_message(c, field->descriptor, inner, path, depth + 1);
 		break;
 	default:
@@ -266,7 +267,7 @@ pq_wire_check(const ProtobufCMessageDescriptor *descriptor, const void *data, si
               const struct pq_wire_limit *limits, size_t n_limits, struct pq_violations *violations)
 {
 	struct checker c = {limits, n_limits, 0, violations};
-	struct pq_wire wire = {data, (const uint8_t *)data + len};
+	struct pq_wire wire = {data, len > 0 ? (const uint8_t *)data + len : data};
 
 	check_message(&c, descriptor, wire, NULL, 0);
 }
