@@ -28,7 +28,11 @@ has_index(const struct pq_indexes *set, uint32_t index)
 bool
 or_exclusion_covers(const struct pq_rule *exclusion, const struct pq_rule *requirement)
 {
-	if (exclusion->excludes_all || has_index(&exclusion->excludes_reasons, requirement->reason))
+	/* "all" is all of its own law: a rule of one law says nothing about requirements of another. */
+	if (exclusion->excludes_all &&
+	    (exclusion->jurisdiction == PQ_NO_INDEX || exclusion->jurisdiction == requirement->jurisdiction))
+		return true;
+	if (has_index(&exclusion->excludes_reasons, requirement->reason))
 		return true;
 	for (size_t i = 0; i < exclusion->excludes_rules.n; i++) {
 		const char *name = exclusion->excludes_rules.at[i];
@@ -326,7 +330,21 @@ leaves_it_to_rules(const struct or_world *w, uint32_t law)
 
 /* ---- what is still open ------------------------------------------------------------------------------------------- */
 
-/* What unknown rules wait for; and of that, what the outcome may still depend on. */
+/* Behind an exception of which it is open whether it is usable: its rules, and what may bar it. */
+static void
+open_exception(struct or_world *w, const struct or_node *node, const struct or_exception *e, struct or_deps *deps)
+{
+	const char *name = w->model->domains[w->model->domain_exception].symbols[e->symbol];
+
+	for (size_t r = 0; r < w->model->n_rules && e->usable.is == OR_UNKNOWN; r++) {
+		const struct pq_rule *rule = &w->model->rules[r];
+		if ((rule->kind == PQ_KIND_EXCEPTION && rule->exception == e->symbol) ||
+		    (rule->kind == PQ_KIND_RESTRICTION && or_bars(rule, name)))
+			or_deps_join(deps, &node->holds[r].why);
+	}
+}
+
+/* What rules wait for that decide; and of that, what the outcome may still depend on. */
 static void
 collect_open(struct or_world *w, struct or_node *node)
 {
@@ -335,15 +353,18 @@ collect_open(struct or_world *w, struct or_node *node)
 	for (size_t r = 0; r < w->model->n_rules; r++) {
 		enum pq_kind kind = w->model->rules[r].kind;
 		const struct or_verdict *of = kind == PQ_KIND_REQUIREMENT ? &node->counts[r] : &node->holds[r];
-		or_deps_join(&node->open, &node->holds[r].why);
 		if (kind == PQ_KIND_PROHIBITION || kind == PQ_KIND_REFER || kind == PQ_KIND_REQUIREMENT)
-			or_deps_join(&node->split, &of->why);
+			or_deps_join(&node->open, &of->why);
 		may_be_required |= kind == PQ_KIND_REQUIREMENT && of->is != OR_FALSE;
 	}
+	node->split = node->open;
 	for (size_t i = 0; i < node->n_exceptions; i++)
 		surely_usable |= node->exceptions[i].usable.is == OR_TRUE;
-	for (size_t i = 0; i < node->n_exceptions && may_be_required && !surely_usable; i++)
-		or_deps_join(&node->split, &node->exceptions[i].usable.why);
+	for (size_t i = 0; i < node->n_exceptions && may_be_required; i++) {
+		open_exception(w, node, &node->exceptions[i], &node->open);
+		if (!surely_usable)
+			open_exception(w, node, &node->exceptions[i], &node->split);
+	}
 }
 
 void
@@ -354,6 +375,7 @@ or_evaluate(struct or_world *w, struct or_node *ret)
 
 	for (uint32_t i = 0; i < j->may.n; i++)
 		node.fixed &= !or_set_has(j->may, i) || !leaves_it_to_rules(w, i);
+	node.fixed &= or_value_certain(j) || w->request->jurisdiction_only;
 	if (!node.fixed) {
 		evaluate_rules(w, &node);
 		evaluate_exceptions(w, &node);
@@ -365,9 +387,12 @@ or_evaluate(struct or_world *w, struct or_node *ret)
 	if (j->may_none)
 		add_jurisdiction(w, &node, NULL);
 	/* Which law it is comes first. */
-	if (!or_value_certain(j))
+	if (!or_value_certain(j)) {
 		node.split = node.open = j->why;
-	else if (!node.fixed)
+		node.best = PQ_OUTCOME_NOT_SUBJECT;
+		node.worst = PQ_OUTCOME_PROHIBITED;
+	} else if (!node.fixed) {
 		collect_open(w, &node);
+	}
 	*ret = node;
 }

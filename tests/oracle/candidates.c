@@ -127,7 +127,9 @@ add_level(struct or_world *w, uint32_t id, int64_t number)
 	struct or_unknown *u = &w->unknowns[id];
 	const struct pq_attr *a = &w->model->attrs[u->attr];
 
-	if ((a->has_min && number < a->min) || (a->has_max && number > a->max))
+	/* A number without a declared minimum is taken to be an amount: not below nothing. */
+	int64_t least = a->has_min ? a->min : a->type == PQ_TYPE_DATE ? FIRST_DAY : 0;
+	if (number < least || (a->has_max && number > a->max))
 		return;
 	if (a->type == PQ_TYPE_DATE && (number < FIRST_DAY || number > LAST_DAY))
 		return;

@@ -55,18 +55,29 @@ is_release(struct or_world *w)
 }
 
 static void
+add_nationality(struct or_world *w, uint32_t by, struct pq_text text, struct legs *legs, size_t before)
+{
+	const struct pq_attr *a = &w->model->attrs[by];
+	uint32_t symbol = pq_domain_find(&w->model->domains[a->domain], text.at, text.len);
+
+	for (size_t i = before; i < legs->n; i++) {
+		if (legs->at[i].symbol == symbol)
+			return;
+	}
+	add_leg(legs, w->line, by, symbol);
+}
+
+/* In the order in which the request names them. */
+static void
 add_nationalities(struct or_world *w, uint32_t by, struct legs *legs)
 {
 	const struct pq_value *given = or_given(w, by, OR_NOWHERE, -1);
 	size_t before = legs->n;
 
-	if (given != NULL && given->kind != PQ_VALUE_UNKNOWN) {
-		const struct or_value *v = or_attr(w, by, OR_NOWHERE);
-		for (uint32_t i = 0; i < v->may.n; i++) {
-			if (or_set_has(v->may, i))
-				add_leg(legs, w->line, by, i);
-		}
-	}
+	if (given != NULL && given->kind == PQ_VALUE_TEXT)
+		add_nationality(w, by, given->text, legs, before);
+	for (size_t i = 0; given != NULL && given->kind == PQ_VALUE_TEXTS && i < given->n_texts; i++)
+		add_nationality(w, by, given->texts[i], legs, before);
 	if (legs->n == before)
 		add_leg(legs, w->line, by, PQ_NO_INDEX);
 }

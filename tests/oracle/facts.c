@@ -222,7 +222,10 @@ is_marked(struct or_world *w, uint32_t attr, struct or_at at)
 	return false;
 }
 
-/* A path is as much as the code says of it, possibly more; it is an unknown fact of its own. */
+/*
+ * A path is as much as the code says of it, possibly more; it is an unknown fact of its own. While the code itself is an
+ * unknown fact, the path hangs on that.
+ */
 static struct or_value
 path_value(struct or_world *w, uint32_t attr, struct or_at at)
 {
@@ -234,13 +237,18 @@ path_value(struct or_world *w, uint32_t attr, struct or_at at)
 		v.path = or_split_code(w->scratch, w->model, code, given->text).path;
 	} else {
 		const struct or_value *of = or_attr(w, code, at);
-		if (!or_value_may_exist(of))
+		uint32_t code_id = or_unknown_fact(w, code, at, -1);
+		if (!or_value_may_exist(of)) {
 			v.path = NULL;
+			return v;
+		}
 		if (of->may_none)
 			v.why = of->why; /* there may be no path at all */
+		if (or_deps_has(&of->why, code_id)) {
+			or_deps_add(&v.why, code_id);
+			return v;
+		}
 	}
-	if (v.path == NULL)
-		return v;
 	uint32_t id = or_unknown_fact(w, attr, at, -1);
 	if (w->unknowns[id].assigned)
 		return w->unknowns[id].value;
@@ -269,6 +277,29 @@ or_fact(struct or_world *w, uint32_t attr, struct or_at at)
 	if (given->kind != PQ_VALUE_UNKNOWN)
 		return given_value(w, attr, given);
 	return a->has_null_is ? or_value_literal(w, attr, &a->null_is) : or_unknown_value(w, attr, at, -1);
+}
+
+bool
+or_is_unknown_now(struct or_world *w, const struct or_unknown *u)
+{
+	const struct pq_attr *a = &w->model->attrs[u->attr];
+	const struct pq_value *given;
+
+	if (u->is_row || (w->replaced && u->attr == w->model->release_replaces))
+		return true;
+	if (a->type == PQ_TYPE_PATH) {
+		const struct or_value *code = or_attr(w, a->path, u->at);
+		return or_value_may_exist(code) && !or_deps_has(&code->why, or_unknown_fact(w, a->path, u->at, -1));
+	}
+	given = or_given(w, u->attr, u->at, -1);
+	if (given != NULL)
+		return given->kind == PQ_VALUE_UNKNOWN;
+	for (size_t i = 0; i < a->n_silence; i++) {
+		enum or_truth when = or_dnf(w, &a->silence[i].when, u->at).is;
+		if (when != OR_FALSE)
+			return when == OR_TRUE && a->silence[i].unknown;
+	}
+	return true;
 }
 
 /* ---- sums over the lines of the request ------------------------------------------------------------------------ */
@@ -300,27 +331,28 @@ is_same_line(struct or_world *w, uint32_t same, struct or_at at, int line)
 	return own != NULL && other != NULL && same_text(w->model, same, own, other);
 }
 
+/*
+ * What the lines say, not what their silence means. What this line does not say is an unknown fact; what another does not
+ * say nobody can complete here.
+ */
 struct or_value
 or_lines(struct or_world *w, uint32_t result, uint32_t sum, uint32_t same, struct or_at at)
 {
+	const struct pq_value *own = or_given(w, sum, at, -1);
 	struct or_value v = or_value_empty(w, result);
-	const struct or_value *own = or_attr(w, sum, at);
 
-	or_value_alternative(w, &v, own, true);
-	v.why = own->why;
+	if (own != NULL && own->kind == PQ_VALUE_NUMBER)
+		or_add_number(&v, own->number);
+	else
+		v = or_unknown_value(w, sum, at, -1);
 	for (int line = 0; line < (int)w->request->n_lines; line++) {
 		if (line == w->line || !is_same_line(w, same, at, line))
 			continue;
 		const struct pq_value *given = or_given(w, sum, at, line);
-		struct or_value other;
 		if (given != NULL && given->kind == PQ_VALUE_NUMBER)
-			other = given_value(w, sum, given);
+			v.number += given->number;
 		else
-			other = or_unknown_value(w, sum, at, line);
-		v.number += other.number;
-		if (v.n_numbers > 0 && other.n_numbers > 1)
 			v.n_numbers = 2;
-		or_deps_join(&v.why, &other.why);
 	}
 	return v;
 }

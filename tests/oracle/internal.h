@@ -181,6 +181,8 @@ const struct pq_value *or_given(const struct or_world *w, uint32_t attr, struct 
 /** A fact that is not known: anything, or what is assumed of it. */
 struct or_value or_unknown_value(struct or_world *w, uint32_t attr, struct or_at at, int line);
 struct or_value or_fact(struct or_world *w, uint32_t attr, struct or_at at);
+/** Is the fact unknown whatever other unknown facts are? (With nothing assumed.) */
+bool or_is_unknown_now(struct or_world *w, const struct or_unknown *u);
 /** The sum of `sum` over the lines that say the same of `same`. */
 struct or_value or_lines(struct or_world *w, uint32_t result, uint32_t sum, uint32_t same, struct or_at at);
 

@@ -86,7 +86,7 @@ party_name(struct or_world *w, int party)
 		before += symbol != PQ_NO_INDEX && strcmp(w->model->domains[a->domain].symbols[symbol], own) == 0;
 	}
 	if (own == NULL)
-		return ".party";
+		return pq_arena_printf(w->out, "[%d]", party);
 	return before == 0 ? pq_arena_printf(w->out, ".%s", own) : pq_arena_printf(w->out, ".%s[%d]", own, before);
 }
 
@@ -139,14 +139,37 @@ struct report {
 	const struct pq_rule_ref **refs;
 };
 
-/* Whatever the decision shows, it cites. */
 static const struct pq_rule_ref *
 cite(struct report *r, uint32_t rule)
 {
-	r->counted[rule] = true;
 	if (r->refs[rule] == NULL)
 		r->refs[rule] = or_rule_ref(r->w->model, r->w->out, rule);
 	return r->refs[rule];
+}
+
+/* A rule of a considered exception that is not considered itself. */
+static bool
+is_slice(const struct report *r, size_t rule)
+{
+	const struct pq_rule *of = &r->w->model->rules[rule];
+	bool considered = false;
+
+	for (size_t i = 0; i < r->root->n_exceptions && of->kind == PQ_KIND_EXCEPTION; i++)
+		considered |= r->root->exceptions[i].symbol == of->exception;
+	return considered && or_rule_holds(r->w, of, OR_NOWHERE).is == OR_TRUE;
+}
+
+/* Rules of the kinds that decide count where they surely hold; a requirement where it is not excluded. */
+static void
+report_decisive(struct report *r)
+{
+	const struct pq_model *model = r->w->model;
+
+	for (size_t i = 0; i < model->n_rules && !r->root->fixed; i++) {
+		const struct or_verdict *holds =
+			model->rules[i].kind == PQ_KIND_REQUIREMENT ? &r->root->counts[i] : &r->root->holds[i];
+		r->counted[i] = holds->is == OR_TRUE || is_slice(r, i);
+	}
 }
 
 static const char *
@@ -174,7 +197,7 @@ report_jurisdiction(struct report *r)
 	}
 	for (size_t i = 0; i < rules->n; i++) {
 		if (or_rule_holds(w, &w->model->rules[rules->at[i]], OR_NOWHERE).is == OR_TRUE) {
-			(void)cite(r, rules->at[i]);
+			r->counted[rules->at[i]] = true;
 			return;
 		}
 	}
@@ -278,7 +301,7 @@ add_barred(struct report *r, const char *name, const char *reason, uint32_t rule
 	struct pq_decision *d = r->d;
 
 	for (size_t i = 0; i < d->n_barred; i++) {
-		if (strcmp(d->barred[i].name, name) == 0 && d->barred[i].rule->index == rule)
+		if (strcmp(d->barred[i].name, name) == 0)
 			return;
 	}
 	d->barred[d->n_barred++] = (struct pq_barred){name, reason, cite(r, rule), spares};
@@ -373,8 +396,7 @@ report_barred(struct report *r)
 	if (r->root->fixed || d->outcome == PQ_OUTCOME_NEEDS_INFORMATION)
 		return;
 	report_bars(r);
-	/* Where no licence is required, none of them was needed. */
-	for (size_t i = 0; i < r->root->n_exceptions && d->outcome != PQ_OUTCOME_NO_LICENSE_REQUIRED; i++) {
+	for (size_t i = 0; i < r->root->n_exceptions; i++) {
 		const struct or_exception *e = &r->root->exceptions[i];
 		uint32_t rule = rule_of_exception(r, e->symbol);
 		if (e->usable.is != OR_FALSE || name_is_open(r, shown(r, rule)) || is_of_another_law(r, rule))
@@ -486,7 +508,7 @@ review(struct report *r, uint32_t rule)
 	if (policy <= r->d->policy)
 		return;
 	r->d->policy = policy;
-	r->d->policy_rule = or_rule_ref(r->w->model, r->w->out, rule);
+	r->d->policy_rule = cite(r, rule);
 }
 
 /* The most restrictive of the review rules, then of the requirements that count. */
@@ -506,7 +528,7 @@ report_policy(struct report *r)
 			review(r, i);
 	}
 	if (r->d->policy_rule != NULL)
-		r->d->policy_rule = cite(r, r->d->policy_rule->index);
+		r->counted[r->d->policy_rule->index] = true;
 }
 
 /* Each obligation once, by the first rule that brings it. */
@@ -520,6 +542,7 @@ oblige(struct report *r, uint32_t index)
 		if (strcmp(d->obligations[i].name, rule->obligation) == 0)
 			return;
 	}
+	r->counted[index] = true;
 	d->obligations[d->n_obligations++] = (struct pq_duty){
 		rule->obligation, is_empty(rule->label) ? rule->obligation : rule->label, cite(r, index)};
 }
@@ -536,9 +559,11 @@ report_after(struct report *r)
 		const struct pq_rule *rule = &w->model->rules[i];
 		if (rule->kind == PQ_KIND_OBLIGATION && d->outcome != PQ_OUTCOME_NEEDS_INFORMATION && takes_effect(w, rule))
 			oblige(r, i);
-		else if (rule->kind == PQ_KIND_WARNING && takes_effect(w, rule))
-			d->warnings[d->n_warnings++] =
-				(struct pq_notice){is_empty(rule->text) ? rule->title : rule->text, cite(r, i), ""};
+		if (rule->kind != PQ_KIND_WARNING || !takes_effect(w, rule))
+			continue;
+		r->counted[i] = true;
+		d->warnings[d->n_warnings++] =
+			(struct pq_notice){is_empty(rule->text) ? rule->title : rule->text, cite(r, i), ""};
 	}
 }
 
@@ -567,6 +592,7 @@ or_decide_part(struct or_world *w, struct pq_decision *ret)
 	struct report r = {.w = w, .d = ret, .root = &root, .found = &found};
 	r.counted = or_alloc(w->keep, w->model->n_rules, sizeof(*r.counted));
 	r.refs = or_alloc(w->keep, w->model->n_rules, sizeof(*r.refs));
+	report_decisive(&r);
 	report_jurisdiction(&r);
 	report_requirements(&r);
 	report_prohibitions(&r);

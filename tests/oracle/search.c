@@ -234,7 +234,7 @@ conclude(struct search *s, struct or_found *ret)
 	bool settled = s->exact, equal = true, severe = true;
 
 	*ret = (struct or_found){.searched = s->n_leaves > 1, .best = first->best, .worst = first->worst, .exact = s->exact, .usable = first->usable};
-	ret->missing = or_alloc(s->w->keep, s->w->n_unknowns + 1, sizeof(*ret->missing));
+	ret->missing = or_alloc(s->w->keep, OR_MAX_UNKNOWNS, sizeof(*ret->missing));
 	for (size_t i = 0; i < s->n_leaves; i++) {
 		const struct leaf *leaf = &s->leaves[i];
 		ret->best = leaf->best < ret->best ? leaf->best : ret->best;
@@ -261,6 +261,23 @@ conclude(struct search *s, struct or_found *ret)
 	ret->outcome = PQ_OUTCOME_NEEDS_INFORMATION;
 }
 
+/* Asked first is what is unknown now; what is unknown only if another unknown turns out so or so is left for later. */
+static void
+drop_later_questions(struct or_world *w, bool *missing)
+{
+	bool *now = or_alloc(w->keep, w->n_unknowns, sizeof(*now));
+	bool any = false;
+	size_t n = w->n_unknowns;
+
+	or_world_forget(w, w->keep);
+	for (uint32_t id = 0; id < n; id++) {
+		now[id] = missing[id] && or_is_unknown_now(w, &w->unknowns[id]);
+		any |= now[id];
+	}
+	for (uint32_t id = 0; id < n && any; id++)
+		missing[id] = now[id];
+}
+
 static void
 name_missing(struct search *s, struct or_found *found)
 {
@@ -273,6 +290,7 @@ name_missing(struct search *s, struct or_found *found)
 	/* The search ended before it met a difference: all that it would have split. */
 	for (uint32_t id = 0; id < s->w->n_unknowns && !any && !found->exact; id++)
 		found->missing[id] = or_deps_has(&s->split, id);
+	drop_later_questions(s->w, found->missing);
 	for (uint32_t id = 0; id < s->w->n_unknowns; id++)
 		found->by_row |= found->missing[id] && s->w->unknowns[id].is_row;
 	if (found->by_row)

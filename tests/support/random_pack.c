@@ -122,7 +122,7 @@ put_fact(struct maker *m, const char *name, char type, const char *domain, const
 	if (domain != NULL)
 		put(m, ", domain: %s", domain);
 	put_silence(m, type, values, scope, level, open);
-	if (chance(m, 15)) {
+	if (chance(m, 15) && strcmp(name, "destination") != 0) {
 		put(m, ", null_is: ");
 		put_literal(m, type, values);
 	}
@@ -130,7 +130,7 @@ put_fact(struct maker *m, const char *name, char type, const char *domain, const
 		put(m, ", min: 0");
 	if (type == 'n' && chance(m, 20))
 		put(m, ", max: 100");
-	if (chance(m, 10))
+	if (chance(m, 10) && strcmp(name, "destination") != 0)
 		put(m, ", report_as: some_%c", type);
 	if (chance(m, 30))
 		put(m, ", ask: \"What is %s?\"", name);
