@@ -74,7 +74,7 @@ struct pq_assumed {
 
 /** One change of one fact that would give another outcome; found by trying it. */
 struct pq_near_miss {
-	const char *name;       /* of the fact, as among missing facts */
+	const char *name;       /* of the fact, where it stands: "end_use", "parties.end_user.lists" */
 	const char *from, *to;  /* values, for people */
 	enum pq_outcome outcome;
 	const struct pq_rule_ref *rule; /* what makes the difference: the requirement, prohibition or exception; NULL: none does */

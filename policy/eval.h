@@ -280,6 +280,8 @@ void pq_search(struct pq_eval *ev, struct pq_search_result *ret);
 const char *pq_value_words(struct pq_eval *ev, const struct pq_element *element, uint32_t attr);
 /** The name of a fact of an element, as among missing facts. */
 const char *pq_fact_name(struct pq_eval *ev, const struct pq_element *element, uint32_t attr);
+/** The same by its own name, whatever name it is reported under where it is missing. */
+const char *pq_fact_place(struct pq_eval *ev, const struct pq_element *element, uint32_t attr);
 /** Forget all unknowns, so that they are numbered anew. */
 void pq_forget_unknowns(struct pq_eval *ev);
 /** The values that search.c would try for an unknown, one after the other: false when there is no `i`-th. */

@@ -316,10 +316,16 @@ const char *
 pq_fact_name(struct pq_eval *ev, const struct pq_element *element, uint32_t attr)
 {
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
+
+	return a->report_as != 0 ? pq_string(ev->image, a->report_as) : pq_fact_place(ev, element, attr);
+}
+
+const char *
+pq_fact_place(struct pq_eval *ev, const struct pq_element *element, uint32_t attr)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[attr];
 	const char *name = pq_string(ev->image, a->name);
 
-	if (a->report_as != 0)
-		return pq_string(ev->image, a->report_as);
 	switch ((enum pq_scope)a->scope) {
 	case PQ_SCOPE_PARTY:
 		return pq_arena_printf(ev->arena, "%s.%s", party_path(ev, element), name + strlen("party."));

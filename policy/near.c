@@ -186,7 +186,7 @@ try_fact(struct near *near, struct pq_element *element, uint32_t attr)
 	}
 	given->opened = false;
 	if (best.found && words != NULL && best.to != NULL)
-		add(near, &(struct pq_near_miss){pq_fact_name(ev, element, attr), words, best.to, best.outcome, best.rule});
+		add(near, &(struct pq_near_miss){pq_fact_place(ev, element, attr), words, best.to, best.outcome, best.rule});
 }
 
 static void
