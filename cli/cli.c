@@ -81,6 +81,20 @@ static const struct command commands[] = {
      "  --server ADDRESS   ask a server\n"
      "  --timeout MS       wait this long for each answer (10000)\n"
      "  --json             a line of JSON a case: id, passed, decision\n"},
+	{"calendar", pq_cmd_calendar, "the dates on which something changes, and what",
+     "pratique calendar --store FILE (--to COUNTRY | --fact NAME=VALUE)\n"
+     "                  [--since DATE] [--until DATE]\n"
+     "\n"
+     "Prints every date on which a table row about the country begins or ends, what\n"
+     "follows from it is different, or a rule can or cannot apply any more, where\n"
+     "everything else is open.\n"},
+	{"grid", pq_cmd_grid, "decide every destination, classification and date",
+     "pratique grid --store FILE --since DATE [--until DATE] [-o FILE] REQUEST.json\n"
+     "\n"
+     "Decides the request for every destination and every classification on the first\n"
+     "day and on each later day on which a row or rule begins or ends, and writes the\n"
+     "answers, a letter each, so that two runs can be compared. Prints how many cells,\n"
+     "how long, and a digest of the whole.\n"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

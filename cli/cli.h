@@ -35,6 +35,8 @@ int pq_cmd_compile(int argc, char **argv);
 int pq_cmd_inspect(int argc, char **argv);
 int pq_cmd_decide(int argc, char **argv);
 int pq_cmd_cases(int argc, char **argv);
+int pq_cmd_calendar(int argc, char **argv);
+int pq_cmd_grid(int argc, char **argv);
 
 /** Print a command's help to standard output, or all commands' where `name` is NULL. */
 void pq_cli_help(const char *name);

@@ -522,6 +522,24 @@ decide(struct request_binding *b, struct pq_eval *ev, struct pq_decision *ret, s
 	return finish(b, &legs, ret, err);
 }
 
+bool
+pq_eval_alone(struct pq_eval *ev)
+{
+	struct pq_given **line = pq_arena_alloc(ev->arena, sizeof(struct pq_given *));
+
+	if (line == NULL || !make_all_elements(ev, ev->request) || !make_element(ev, &ev->req, PQ_SCOPE_REQUEST, 0) ||
+	    !make_element(ev, &ev->decision, PQ_SCOPE_DECISION, 0) || !make_scratch(ev))
+		return false;
+	for (uint32_t i = 0; i < ev->image->meta->scope_attrs[PQ_SCOPE_REQUEST]; i++)
+		ev->req.given[i].named_by = PQ_NO_INDEX;
+	wire_sets(ev, &ev->req);
+	wire_sets(ev, &ev->decision);
+	*line = ev->req.given;
+	ev->lines = line;
+	ev->n_lines = 1;
+	return true;
+}
+
 enum pq_status
 pq_decide(const struct pq_image *image, const struct pq_request *request, struct pq_arena *arena,
           struct pq_decision *ret_decision, const struct pq_violation **ret_violations, size_t *ret_n_violations,

@@ -11,6 +11,12 @@ void pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_
 PQ_MUST_USE enum pq_status pq_join_parts(struct pq_decision *parts, const char **names, size_t n, struct pq_arena *arena,
                                          struct pq_decision *ret, struct pq_err *err);
 
+/**
+ * Set up an evaluation of a request that says nothing and has no elements; the caller puts givens into ev->req.given.
+ * `image`, `p`, `request` and `arena` must be set. False: out of memory. decide.c
+ */
+bool pq_eval_alone(struct pq_eval *ev);
+
 /* assume.c */
 
 struct pq_assumptions {
