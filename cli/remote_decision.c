@@ -192,6 +192,43 @@ read_warnings(struct reader *r, const Pratique__V1__Decision *from, struct pq_de
 }
 
 static void
+read_assumed(struct reader *r, const Pratique__V1__Decision *from, struct pq_decision *to)
+{
+	to->assumed = take(r, from->n_assumed, sizeof(*to->assumed));
+	to->n_assumed = from->n_assumed;
+	for (size_t i = 0; i < from->n_assumed && !r->no_memory; i++) {
+		const Pratique__V1__Assumption *one = from->assumed[i];
+		to->assumed[i] = (struct pq_assumed){text(r, one->name), text(r, one->value), text(r, one->source)};
+	}
+}
+
+static void
+read_near_misses(struct reader *r, const Pratique__V1__Decision *from, struct pq_decision *to)
+{
+	to->near_misses = take(r, from->n_near_misses, sizeof(*to->near_misses));
+	to->n_near_misses = from->n_near_misses;
+	for (size_t i = 0; i < from->n_near_misses && !r->no_memory; i++) {
+		const Pratique__V1__NearMiss *one = from->near_misses[i];
+		to->near_misses[i] = (struct pq_near_miss){
+			text(r, one->name), text(r, one->from), text(r, one->to), outcome(r, one->outcome), rule_of(r, one->rule),
+		};
+	}
+}
+
+static void
+read_faults(struct reader *r, const Pratique__V1__Decision *from, struct pq_decision *to)
+{
+	struct pq_violation *faults = take(r, from->n_faults, sizeof(*faults));
+
+	for (size_t i = 0; i < from->n_faults && !r->no_memory; i++) {
+		const Pratique__V1__LineFault *one = from->faults[i];
+		faults[i] = (struct pq_violation){text(r, one->field), text(r, one->reason), text(r, one->description)};
+	}
+	to->violations = faults;
+	to->n_violations = from->n_faults;
+}
+
+static void
 read_decision(struct reader *r, const Pratique__V1__Decision *from, struct pq_decision *to)
 {
 	if (from == NULL) {
@@ -220,6 +257,9 @@ read_decision(struct reader *r, const Pratique__V1__Decision *from, struct pq_de
 	read_warnings(r, from, to);
 	to->rules = rules_of(r, from->counted_rules, from->n_counted_rules);
 	to->n_rules = from->n_counted_rules;
+	read_assumed(r, from, to);
+	read_near_misses(r, from, to);
+	read_faults(r, from, to);
 }
 
 /*

@@ -247,6 +247,16 @@ write_hits(struct writer *w, const struct pq_request *request, Pratique__V1__Dec
 	to->screening->n_hits = request->n_hits;
 }
 
+static void
+write_assumptions(struct writer *w, const struct pq_request *request, Pratique__V1__DecideRequest *to)
+{
+	put_all(w, &request->assume, &pq_place_assume, &to->base, NULL, 0);
+	to->profiles = take(w, request->n_profiles, sizeof(*to->profiles));
+	for (size_t i = 0; i < request->n_profiles && !w->no_memory; i++)
+		to->profiles[to->n_profiles++] = text(w, request->profiles[i]);
+	to->near_misses = request->near_misses;
+}
+
 enum pq_status
 pq_request_to_message(const struct pq_request *request, struct pq_arena *arena,
                       Pratique__V1__DecideRequest **ret_message, struct pq_err *err)
@@ -267,6 +277,7 @@ pq_request_to_message(const struct pq_request *request, struct pq_arena *arena,
 		{&pq_place_screening, &pratique__v1__screening__descriptor, (ProtobufCMessage **)&to->screening},
 	};
 	put_all(&w, &request->facts, &pq_place_request, &to->base, below, sizeof(below) / sizeof(below[0]));
+	write_assumptions(&w, request, to);
 	write_lines(&w, request, to);
 	write_parties(&w, request, to);
 	write_hits(&w, request, to);

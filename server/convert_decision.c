@@ -275,6 +275,57 @@ write_warnings(struct writer *w, const struct pq_decision *decision, Pratique__V
 }
 
 static void
+write_assumed(struct writer *w, const struct pq_decision *decision, Pratique__V1__Decision *ret)
+{
+	static const Pratique__V1__Assumption init = PRATIQUE__V1__ASSUMPTION__INIT;
+
+	ret->assumed = LIST(w, decision->n_assumed, init);
+	if (ret->assumed == NULL)
+		return;
+	ret->n_assumed = decision->n_assumed;
+	for (size_t i = 0; i < decision->n_assumed; i++) {
+		ret->assumed[i]->name = text(decision->assumed[i].name);
+		ret->assumed[i]->value = text(decision->assumed[i].value);
+		ret->assumed[i]->source = text(decision->assumed[i].source);
+	}
+}
+
+static void
+write_near_misses(struct writer *w, const struct pq_decision *decision, Pratique__V1__Decision *ret)
+{
+	static const Pratique__V1__NearMiss init = PRATIQUE__V1__NEAR_MISS__INIT;
+
+	ret->near_misses = LIST(w, decision->n_near_misses, init);
+	if (ret->near_misses == NULL)
+		return;
+	ret->n_near_misses = decision->n_near_misses;
+	for (size_t i = 0; i < decision->n_near_misses; i++) {
+		const struct pq_near_miss *from = &decision->near_misses[i];
+		ret->near_misses[i]->name = text(from->name);
+		ret->near_misses[i]->from = text(from->from);
+		ret->near_misses[i]->to = text(from->to);
+		ret->near_misses[i]->outcome = (Pratique__V1__Outcome)from->outcome;
+		ret->near_misses[i]->rule = reference(w, from->rule);
+	}
+}
+
+static void
+write_faults(struct writer *w, const struct pq_decision *decision, Pratique__V1__Decision *ret)
+{
+	static const Pratique__V1__LineFault init = PRATIQUE__V1__LINE_FAULT__INIT;
+
+	ret->faults = LIST(w, decision->n_violations, init);
+	if (ret->faults == NULL)
+		return;
+	ret->n_faults = decision->n_violations;
+	for (size_t i = 0; i < decision->n_violations; i++) {
+		ret->faults[i]->field = text(decision->violations[i].field);
+		ret->faults[i]->reason = text(decision->violations[i].reason);
+		ret->faults[i]->description = text(decision->violations[i].description);
+	}
+}
+
+static void
 write_decision(struct writer *w, const struct pq_decision *decision, Pratique__V1__Decision *ret)
 {
 	ret->outcome = (Pratique__V1__Outcome)decision->outcome;
@@ -296,6 +347,9 @@ write_decision(struct writer *w, const struct pq_decision *decision, Pratique__V
 	write_warnings(w, decision, ret);
 	ret->counted_rules = places(w, decision->rules, decision->n_rules);
 	ret->n_counted_rules = ret->counted_rules != NULL ? decision->n_rules : 0;
+	write_assumed(w, decision, ret);
+	write_near_misses(w, decision, ret);
+	write_faults(w, decision, ret);
 }
 
 /* Parts below the decision, and references to rules in it and them: bounds for the arrays of the reply. */
@@ -303,7 +357,8 @@ static void
 count(const struct pq_decision *decision, size_t *parts, size_t *references)
 {
 	*references += 1 + decision->n_requirements + decision->n_prohibitions + decision->n_available +
-	               decision->n_barred + decision->n_obligations + decision->n_warnings + decision->n_rules;
+	               decision->n_barred + decision->n_obligations + decision->n_warnings + decision->n_rules +
+	               decision->n_near_misses;
 	*parts += decision->n_parts;
 	for (size_t i = 0; i < decision->n_parts; i++)
 		count(&decision->parts[i], parts, references);

@@ -206,7 +206,7 @@ add(struct reader *r, const struct pq_path *path, const struct pq_place *place, 
 
 	struct pq_place_entry *const *entries = *(struct pq_place_entry *const *const *)pq_place_at(message, place->facts);
 	for (size_t i = 0; i < map_size(place, message); i++) {
-		struct pq_path at = {path, "facts", -1, entries[i]->key, strlen(entries[i]->key)};
+		struct pq_path at = {path, place->map, -1, entries[i]->key, strlen(entries[i]->key)};
 		struct pq_fact *fact = &facts->at[facts->n];
 		if (at.key_len == 0) {
 			pq_violations_add(r->violations, &at, NULL, "MISSING", "a fact must have a name");
@@ -349,6 +349,21 @@ read_hits(struct reader *r, const Pratique__V1__Screening *screening, struct pq_
 }
 
 static void
+read_assumptions(struct reader *r, const Pratique__V1__DecideRequest *message, struct pq_request *ret)
+{
+	struct pq_path path = {NULL, "assume", -1, NULL, 0};
+	struct pq_text *profiles = ELEMENTS(r, message->n_profiles, struct pq_text);
+	struct gathering assume = gather(r, message->n_assume);
+
+	for (size_t i = 0; i < message->n_profiles && !r->no_memory; i++)
+		profiles[i] = text_of(message->profiles[i]);
+	ret->profiles = profiles;
+	ret->n_profiles = message->n_profiles;
+	add(r, NULL, &pq_place_assume, &message->base, &assume);
+	ret->assume = finish(r, &path, &assume);
+}
+
+static void
 read_whole(struct reader *r, const Pratique__V1__DecideRequest *message, struct pq_request *ret)
 {
 	const ProtobufCMessage *item = message->item != NULL ? &message->item->base : NULL;
@@ -381,6 +396,11 @@ pq_request_from_message(const Pratique__V1__DecideRequest *message, struct pq_ar
 	else if (!pq_date_parse(message->as_of, strlen(message->as_of), &request.as_of))
 		pq_violations_add(violations, NULL, "as_of", "INVALID_DATE",
 		                  "\"%.40s\" is no date between 1900-01-01 and 2199-12-31 (YYYY-MM-DD)", message->as_of);
+	if (message->near_misses > PQ_MAX_NEAR_MISSES)
+		pq_violations_add(violations, NULL, "near_misses", "OUT_OF_RANGE", "at most %d may be asked for",
+		                  PQ_MAX_NEAR_MISSES);
+	request.near_misses = message->near_misses;
+	read_assumptions(&r, message, &request);
 	read_whole(&r, message, &request);
 	read_lines(&r, message, &request);
 	read_parties(&r, message, &request);
@@ -403,6 +423,8 @@ pq_request_decode(const void *data, size_t len, struct pq_arena *arena, struct p
 		{&pratique__v1__decide_request__descriptor, "parties", PQ_MAX_PARTIES},
 		{&pratique__v1__decide_request__descriptor, "intermediates", PQ_MAX_INTERMEDIATES},
 		{&pratique__v1__decide_request__descriptor, "facts", PQ_MAX_FACTS},
+		{&pratique__v1__decide_request__descriptor, "assume", PQ_MAX_FACTS},
+		{&pratique__v1__decide_request__descriptor, "profiles", PQ_MAX_PROFILES},
 		{&pratique__v1__item__descriptor, "facts", PQ_MAX_FACTS},
 		{&pratique__v1__line__descriptor, "facts", PQ_MAX_FACTS},
 		{&pratique__v1__party__descriptor, "facts", PQ_MAX_FACTS},

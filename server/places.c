@@ -8,6 +8,7 @@
 		prefix,                                                                                                   \
 		name##_fields,                                                                                            \
 		sizeof(name##_fields) / sizeof(name##_fields[0]),                                                         \
+		"facts",                                                         \
 		offsetof(Pratique__V1__##message, n_facts),                                                               \
 		offsetof(Pratique__V1__##message, facts),                                                                 \
 		&pratique__v1__##entry##__facts_entry__descriptor,                                                        \
@@ -89,3 +90,18 @@ static const struct pq_place_field screening_fields[] = {
 	FIELD(Screening, red_flags, "screening.red_flags", TEXTS),
 };
 PLACE(screening, Screening, "screening.", screening);
+
+/* The same message once more: what is assumed where its facts are silent. */
+const struct pq_place pq_place_assume = {
+	"",
+	NULL,
+	0,
+	"assume",
+	offsetof(Pratique__V1__DecideRequest, n_assume),
+	offsetof(Pratique__V1__DecideRequest, assume),
+	&pratique__v1__decide_request__assume_entry__descriptor,
+};
+static_assert(sizeof(Pratique__V1__DecideRequest__AssumeEntry) == sizeof(struct pq_place_entry) &&
+                  offsetof(Pratique__V1__DecideRequest__AssumeEntry, key) == offsetof(struct pq_place_entry, key) &&
+                  offsetof(Pratique__V1__DecideRequest__AssumeEntry, value) == offsetof(struct pq_place_entry, value),
+              "all maps of facts are read alike");

@@ -34,13 +34,14 @@ struct pq_place {
 	const char *prefix; /* of its facts' names: "item."; "" = none */
 	const struct pq_place_field *fields;
 	size_t n_fields;
+	const char *map;    /* its map, as the messages call it */
 	size_t n_facts;     /* offsets of the map */
 	size_t facts;
 	const ProtobufCMessageDescriptor *entry; /* of the map */
 };
 
 extern const struct pq_place pq_place_request, pq_place_item, pq_place_line, pq_place_party, pq_place_owner,
-	pq_place_intermediate, pq_place_hit, pq_place_person, pq_place_screening;
+	pq_place_intermediate, pq_place_hit, pq_place_person, pq_place_screening, pq_place_assume;
 
 static inline const void *
 pq_place_at(const ProtobufCMessage *message, size_t offset)

@@ -13,7 +13,7 @@
 static size_t
 count(const struct pq_request *request)
 {
-	size_t n = request->facts.n;
+	size_t n = request->facts.n + request->assume.n + request->n_profiles + request->near_misses;
 
 	for (size_t i = 0; i < request->n_lines; i++)
 		n += request->lines[i].n;

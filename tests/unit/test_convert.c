@@ -120,6 +120,11 @@ assert_survives(struct fixture *f, const char *json)
 	assert_int_equal(over_the_wire(f, json), PQ_OK);
 	assert_int_equal(f->before.as_of, f->after.as_of);
 	assert_int_equal(f->before.jurisdiction_only, f->after.jurisdiction_only);
+	assert_int_equal(f->before.near_misses, f->after.near_misses);
+	assert_facts(&f->before.assume, &f->after.assume);
+	assert_int_equal(f->before.n_profiles, f->after.n_profiles);
+	for (size_t i = 0; i < f->before.n_profiles; i++)
+		assert_true(same_text(f->before.profiles[i], f->after.profiles[i]));
 	assert_facts(&f->before.facts, &f->after.facts);
 	assert_lists(f->before.lines, f->before.n_lines, f->after.lines, f->after.n_lines);
 	assert_lists(f->before.hits, f->before.n_hits, f->after.hits, f->after.n_hits);
@@ -170,6 +175,15 @@ test_unknown_and_other_kinds_go_into_the_map(void **state)
 }
 
 static void
+test_assumptions(void **state)
+{
+	assert_survives(*state,
+	                "{\"as_of\": \"2025-11-07\", \"near_misses\": 64, \"profile\": [\"shop\", \"bank\"],"
+	                "\"assume\": {\"party.military_end_user\": false, \"destination\": \"JP\", \"value_usd\": 5,"
+	                "\"item.kind\": \"commodity\", \"person.citizenship\": [\"CA\"]}}");
+}
+
+static void
 test_lines(void **state)
 {
 	assert_survives(*state,
@@ -217,6 +231,10 @@ make_decision(struct pq_decision *d)
 	static struct pq_missing missing[] = {{"item.paragraph", "Which?"}, {"end_use", ""}};
 	static struct pq_missing moot[] = {{"region", ""}};
 	static struct pq_notice warnings[] = {{"look", &rules[2], ""}, {"row", NULL, "a/tables/t.csv:12"}};
+	static struct pq_assumed assumed[] = {{"party.military_end_user", "false", "shop"}, {"x", "y", ""}};
+	static struct pq_near_miss near[] = {{"value_usd", "2000", "1500 or less", PQ_OUTCOME_REFER, &rules[1]},
+	                                     {"end_use", "civil", "military", PQ_OUTCOME_PROHIBITED, NULL}};
+	static const struct pq_violation faults[] = {{"lines[2].item.eccn", "UNKNOWN_SYMBOL", "is not known"}};
 	static const struct pq_rule_ref *counted[] = {&rules[2], &rules[1], &rules[0]};
 
 	*d = (struct pq_decision){
@@ -226,6 +244,8 @@ make_decision(struct pq_decision *d)
 		.n_prohibitions = 1, .available = available, .n_available = 1, .barred = barred, .n_barred = 2,
 		.obligations = duties, .n_obligations = 1, .missing = missing, .n_missing = 2, .moot = moot, .n_moot = 1,
 		.warnings = warnings, .n_warnings = 2, .rules = counted, .n_rules = 3,
+		.assumed = assumed, .n_assumed = 2, .near_misses = near, .n_near_misses = 2, .violations = faults,
+		.n_violations = 1,
 	};
 }
 
@@ -381,6 +401,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_least, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_field, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_and_other_kinds_go_into_the_map, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_assumptions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_most_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_decision, setup, teardown),

@@ -88,7 +88,7 @@ put_number(struct bytes *b, unsigned field, uint64_t value)
 }
 
 /* Field numbers that the tests use. */
-enum { AS_OF = 1, QUERY = 2, ORIGIN = 5, INTERMEDIATES = 7, ITEM = 8, LINES = 9, PARTIES = 10, VALUE = 13, FACTS = 15 };
+enum { NEAR_MISSES = 18, PROFILES = 17, AS_OF = 1, QUERY = 2, ORIGIN = 5, INTERMEDIATES = 7, ITEM = 8, LINES = 9, PARTIES = 10, VALUE = 13, FACTS = 15 };
 
 static enum pq_status
 decode(struct fixture *f)
@@ -368,6 +368,28 @@ test_too_many_facts_together(void **state)
 }
 
 static void
+test_assumptions(void **state)
+{
+	struct fixture *f = begin(state);
+	struct bytes yes = {.len = 0};
+
+	put_number(&yes, 2, 1);
+	put_fact(&f->bytes, 16, "mt", &(struct bytes){.len = 0});
+	put_fact(&f->bytes, 16, "x", &yes);
+	put_fact(&f->bytes, 16, "x", &yes);
+	put_number(&f->bytes, NEAR_MISSES, PQ_MAX_NEAR_MISSES + 1);
+	assert_refused(f, "assume[\"mt\"]", "MISSING");
+	f->violations.n = 0;
+	assert_refused(f, "assume.x", "DUPLICATE");
+	f->violations.n = 0;
+	assert_refused(f, "near_misses", "OUT_OF_RANGE");
+	f->violations.n = 0;
+	for (int i = 0; i <= PQ_MAX_PROFILES; i++)
+		put_text(&f->bytes, PROFILES, "p");
+	assert_refused(f, "profiles", "TOO_MANY");
+}
+
+static void
 test_unknown_fields(void **state)
 {
 	struct fixture *f = begin(state);
@@ -531,6 +553,7 @@ main(void)
 		TEST(test_too_many_values),
 		TEST(test_too_many_facts),
 		TEST(test_too_many_facts_together),
+		TEST(test_assumptions),
 		TEST(test_unknown_fields),
 		TEST(test_malformed),
 		TEST(test_other_wire_type),
