@@ -175,13 +175,12 @@ or_saved(struct or_world *w, uint32_t amendment)
 	return or_verdict_of(or_attr(w, w->model->amendments[amendment].saved, OR_NOWHERE));
 }
 
+/* Begun, not saved from what brought it, in no stay, and of the jurisdiction. */
 static struct or_verdict
-in_force(struct or_world *w, const struct pq_rule *rule)
+has_begun(struct or_world *w, const struct pq_rule *rule)
 {
 	int32_t day = w->request->as_of;
-	struct or_verdict began = or_not(or_saved(w, rule->amendment));
-	struct or_verdict lasts = or_known(day < rule->to);
-	struct or_verdict saved = or_saved(w, rule->ended_by);
+	struct or_verdict begun = or_not(or_saved(w, rule->amendment));
 
 	if (day < rule->from)
 		return or_known(false);
@@ -189,32 +188,28 @@ in_force(struct or_world *w, const struct pq_rule *rule)
 		if (day >= rule->stays[i].from && day < rule->stays[i].to)
 			return or_known(false);
 	}
-	or_or(&lasts, &saved);
-	or_and(&began, &lasts);
-	return began;
-}
-
-struct or_verdict
-or_rule_applies(struct or_world *w, const struct pq_rule *rule)
-{
-	struct or_verdict applies = in_force(w, rule);
-
-	if (rule->kind != PQ_KIND_JURISDICTION && rule->jurisdiction != PQ_NO_INDEX && applies.is != OR_FALSE) {
+	if (rule->kind != PQ_KIND_JURISDICTION && rule->jurisdiction != PQ_NO_INDEX) {
 		uint32_t law = rule->jurisdiction;
 		struct or_verdict same = or_any_of(w, PQ_ATTR_JURISDICTION, &(struct pq_indexes){&law, 1}, OR_NOWHERE);
-		or_and(&applies, &same);
+		or_and(&begun, &same);
 	}
-	return applies;
+	return begun;
 }
 
+/* Two alternatives: it has not ended, or the transaction is saved from what ended it. */
 struct or_verdict
 or_rule_holds(struct or_world *w, const struct pq_rule *rule, struct or_at at)
 {
-	struct or_verdict holds = or_rule_applies(w, rule);
+	struct or_verdict holds = has_begun(w, rule);
 
 	if (holds.is == OR_FALSE)
 		return holds;
 	struct or_verdict when = or_dnf(w, &rule->when, at);
+	struct or_verdict lasts = or_known(w->request->as_of < rule->to);
+	struct or_verdict saved = or_saved(w, rule->ended_by);
 	or_and(&holds, &when);
-	return holds;
+	or_and(&lasts, &holds);
+	or_and(&saved, &holds);
+	or_or(&lasts, &saved);
+	return lasts;
 }

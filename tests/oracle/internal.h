@@ -203,9 +203,7 @@ struct or_verdict or_any_of(struct or_world *w, uint32_t attr, const struct pq_i
 struct or_verdict or_in_range(const struct or_value *v, int64_t lo, int64_t hi);
 struct or_verdict or_dnf(struct or_world *w, const struct pq_dnf *dnf, struct or_at at);
 struct or_verdict or_saved(struct or_world *w, uint32_t amendment);
-/** In force and of the jurisdiction. */
-struct or_verdict or_rule_applies(struct or_world *w, const struct pq_rule *rule);
-/** ... and its condition holds. */
+/** In force, of the jurisdiction, and its condition holds. */
 struct or_verdict or_rule_holds(struct or_world *w, const struct pq_rule *rule, struct or_at at);
 
 /* ---- derived attributes (derive.c, lookup.c) ------------------------------------------------------------------- */

@@ -161,10 +161,16 @@ or_row_holds(struct or_world *w, const struct pq_lookup *lookup, uint32_t row_in
 		return holds;
 	struct or_verdict conditions = row_conditions(w, row);
 	or_and(&holds, &conditions);
-	doubtful |= lookup->take != PQ_NO_INDEX && row->cells[lookup->take].doubtful;
-	if (doubtful && holds.is != OR_FALSE) {
+	bool open = lookup->take != PQ_NO_INDEX && row->cells[lookup->take].doubtful;
+	if ((doubtful || open) && holds.is != OR_FALSE) {
 		struct or_verdict exists = row_exists(w, lookup->table, row_index);
 		or_and(&holds, &exists);
+	}
+	/* Even if the row is there, nobody knows what it gives. */
+	if (open && holds.is == OR_TRUE) {
+		struct or_deps why = {0};
+		or_deps_add(&why, or_unknown_row(w, lookup->table, row_index));
+		holds = or_unknown(&why);
 	}
 	return holds;
 }

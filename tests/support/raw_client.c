@@ -47,8 +47,8 @@ static grpc_call *
 new_call(struct raw_client *client, const char *method, int timeout_ms)
 {
 	grpc_slice name = grpc_slice_from_copied_string(method);
-	grpc_call *call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->queue, name, NULL,
-	                                           in_ms(timeout_ms), NULL);
+	grpc_call *call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->queue, name,
+	                                           NULL, in_ms(timeout_ms), NULL);
 
 	grpc_slice_unref(name);
 	return call;
@@ -107,9 +107,8 @@ raw_call(struct raw_client *client, const char *method, const void *data, size_t
 	};
 	grpc_call *call = new_call(client, method, timeout_ms);
 	grpc_op ops[6] = {
-		{.op = GRPC_OP_SEND_INITIAL_METADATA},  {.op = GRPC_OP_SEND_MESSAGE},
-		{.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT}, {.op = GRPC_OP_RECV_INITIAL_METADATA},
-		{.op = GRPC_OP_RECV_MESSAGE},           {.op = GRPC_OP_RECV_STATUS_ON_CLIENT},
+		{.op = GRPC_OP_SEND_INITIAL_METADATA}, {.op = GRPC_OP_SEND_MESSAGE}, {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
+		{.op = GRPC_OP_RECV_INITIAL_METADATA}, {.op = GRPC_OP_RECV_MESSAGE}, {.op = GRPC_OP_RECV_STATUS_ON_CLIENT},
 	};
 
 	*ret = (struct raw_end){0};

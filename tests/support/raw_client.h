@@ -23,7 +23,7 @@ struct raw_end {
 	char message[1024];
 	uint8_t *details; /* of grpc-status-details-bin; NULL = none */
 	size_t details_len;
-	uint8_t *reply;   /* of a unary call; NULL = none */
+	uint8_t *reply; /* of a unary call; NULL = none */
 	size_t reply_len;
 };
 
