@@ -86,12 +86,8 @@ run(struct pq_remote *remote, int timeout_ms, struct call *call)
 	call->handle = grpc_channel_create_call(remote->channel, NULL, GRPC_PROPAGATE_DEFAULTS, remote->queue,
 	                                        grpc_slice_from_static_string(METHOD), NULL, deadline, NULL);
 	grpc_op ops[6] = {
-		{.op = GRPC_OP_SEND_INITIAL_METADATA},
-		{.op = GRPC_OP_SEND_MESSAGE},
-		{.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
-		{.op = GRPC_OP_RECV_INITIAL_METADATA},
-		{.op = GRPC_OP_RECV_MESSAGE},
-		{.op = GRPC_OP_RECV_STATUS_ON_CLIENT},
+		{.op = GRPC_OP_SEND_INITIAL_METADATA}, {.op = GRPC_OP_SEND_MESSAGE}, {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
+		{.op = GRPC_OP_RECV_INITIAL_METADATA}, {.op = GRPC_OP_RECV_MESSAGE}, {.op = GRPC_OP_RECV_STATUS_ON_CLIENT},
 	};
 	ops[1].data.send_message.send_message = call->request;
 	ops[3].data.recv_initial_metadata.recv_initial_metadata = &call->initial;
@@ -156,8 +152,8 @@ read_details(const struct call *call, struct pq_arena *arena, struct pq_remote_r
 		const grpc_metadata *entry = &call->trailing.metadata[i];
 		if (!grpc_slice_eq(entry->key, grpc_slice_from_static_string(DETAILS)))
 			continue;
-		Google__Rpc__Status *status = google__rpc__status__unpack(NULL, GRPC_SLICE_LENGTH(entry->value),
-		                                                          GRPC_SLICE_START_PTR(entry->value));
+		Google__Rpc__Status *status =
+			google__rpc__status__unpack(NULL, GRPC_SLICE_LENGTH(entry->value), GRPC_SLICE_START_PTR(entry->value));
 		if (status == NULL)
 			return;
 		for (size_t j = 0; j < status->n_details; j++) {
@@ -170,8 +166,8 @@ read_details(const struct call *call, struct pq_arena *arena, struct pq_remote_r
 }
 
 static enum pq_status
-refused(const struct pq_remote *remote, const struct call *call, struct pq_arena *arena,
-        struct pq_remote_reply *reply, struct pq_err *err)
+refused(const struct pq_remote *remote, const struct call *call, struct pq_arena *arena, struct pq_remote_reply *reply,
+        struct pq_err *err)
 {
 	enum pq_status status = status_of(call->status);
 	int len = (int)GRPC_SLICE_LENGTH(call->message);

@@ -29,8 +29,9 @@ struct pq_remote;
 
 /** What else a reply says. */
 struct pq_remote_reply {
-	char digest[PQ_REMOTE_DIGEST_TEXT];     /* of the revision that answered, lower-case hexadecimal */
-	const struct pq_violation *violations;  /* with PQ_EINVAL from the server: every field that it refuses; in the arena */
+	char digest[PQ_REMOTE_DIGEST_TEXT]; /* of the revision that answered, lower-case hexadecimal */
+	/* With PQ_EINVAL from the server: every field that it refuses. They live in the arena. */
+	const struct pq_violation *violations;
 	size_t n_violations;
 };
 

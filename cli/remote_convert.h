@@ -21,8 +21,7 @@ PQ_MUST_USE enum pq_status pq_request_to_message(const struct pq_request *reques
  * The decision in a reply. Texts are copied, so that the message may go.
  * Fails: PQ_EFORMAT (outcomes that this program does not know, references to rules that are not there), PQ_ENOMEM.
  */
-PQ_MUST_USE enum pq_status pq_decision_from_message(const Pratique__V1__DecideResponse *message,
-                                                    struct pq_arena *arena, struct pq_decision *ret_decision,
-                                                    struct pq_err *err);
+PQ_MUST_USE enum pq_status pq_decision_from_message(const Pratique__V1__DecideResponse *message, struct pq_arena *arena,
+                                                    struct pq_decision *ret_decision, struct pq_err *err);
 
 #endif

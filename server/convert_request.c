@@ -89,8 +89,8 @@ read_decimal(struct reader *r, const struct pq_path *path, const char *name, con
 	*ret = (struct pq_value){.kind = PQ_VALUE_NUMBER};
 	if (pq_number_parse(text, strlen(text), &ret->number))
 		return true;
-	pq_violations_add(r->violations, path, name, "INVALID_NUMBER",
-	                  "\"%.40s\" is no decimal with at most four places", text);
+	pq_violations_add(r->violations, path, name, "INVALID_NUMBER", "\"%.40s\" is no decimal with at most four places",
+	                  text);
 	return false;
 }
 

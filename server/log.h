@@ -31,9 +31,18 @@ struct pq_log_field {
 	int64_t number;
 };
 
-#define PQ_LOG_TEXT(field_name, value) {(field_name), (value), 0}
-#define PQ_LOG_NUMBER(field_name, value) {(field_name), 0, (int64_t)(value)}
-#define PQ_LOG_END {0, 0, 0}
+#define PQ_LOG_TEXT(field_name, value) \
+	{                                  \
+		(field_name), (value), 0       \
+	}
+#define PQ_LOG_NUMBER(field_name, value)  \
+	{                                     \
+		(field_name), 0, (int64_t)(value) \
+	}
+#define PQ_LOG_END \
+	{              \
+		0, 0, 0    \
+	}
 
 /** Write nothing below this level. Before the first thread only. */
 void pq_log_set_level(enum pq_log_level level);

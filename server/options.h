@@ -12,18 +12,18 @@
 #include <stddef.h>
 
 struct pq_options {
-	const char *store;                      /* path of the sealed store */
+	const char *store; /* path of the sealed store */
 	struct pq_address listen[PQ_SERVER_LISTEN_MAX];
-	size_t n_listen;                        /* at least one */
-	unsigned workers;                       /* threads that answer */
-	size_t max_message_bytes;               /* of a request */
-	unsigned max_concurrent_streams;        /* of a connection */
-	unsigned drain_delay_s;                 /* between NOT_SERVING and the end */
-	unsigned grace_s;                       /* for calls in flight at the end */
-	bool insecure_public;                   /* addresses that other machines reach are allowed */
-	int ready_fd;                           /* to tell addresses on, once listening; -1 = none */
+	size_t n_listen;                 /* at least one */
+	unsigned workers;                /* threads that answer */
+	size_t max_message_bytes;        /* of a request */
+	unsigned max_concurrent_streams; /* of a connection */
+	unsigned drain_delay_s;          /* between NOT_SERVING and the end */
+	unsigned grace_s;                /* for calls in flight at the end */
+	bool insecure_public;            /* addresses that other machines reach are allowed */
+	int ready_fd;                    /* to tell addresses on, once listening; -1 = none */
 	enum pq_log_level log_level;
-	bool help, version;                     /* nothing else is looked at then */
+	bool help, version; /* nothing else is looked at then */
 };
 
 /**

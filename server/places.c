@@ -2,21 +2,24 @@
 
 #include <assert.h>
 
-#define FIELD(message, member, fact, kind) {fact, PQ_PLACE_##kind, offsetof(Pratique__V1__##message, member)}
-#define PLACE(name, message, prefix, entry)                                                                       \
-	const struct pq_place pq_place_##name = {                                                                     \
-		prefix,                                                                                                   \
-		name##_fields,                                                                                            \
-		sizeof(name##_fields) / sizeof(name##_fields[0]),                                                         \
-		"facts",                                                         \
-		offsetof(Pratique__V1__##message, n_facts),                                                               \
-		offsetof(Pratique__V1__##message, facts),                                                                 \
-		&pratique__v1__##entry##__facts_entry__descriptor,                                                        \
-	};                                                                                                            \
-	static_assert(sizeof(Pratique__V1__##message##__FactsEntry) == sizeof(struct pq_place_entry) &&               \
+#define FIELD(message, member, fact, kind)                               \
+	{                                                                    \
+		fact, PQ_PLACE_##kind, offsetof(Pratique__V1__##message, member) \
+	}
+#define PLACE(name, message, prefix, entry)                                                                           \
+	const struct pq_place pq_place_##name = {                                                                         \
+		prefix,                                                                                                       \
+		name##_fields,                                                                                                \
+		sizeof(name##_fields) / sizeof(name##_fields[0]),                                                             \
+		"facts",                                                                                                      \
+		offsetof(Pratique__V1__##message, n_facts),                                                                   \
+		offsetof(Pratique__V1__##message, facts),                                                                     \
+		&pratique__v1__##entry##__facts_entry__descriptor,                                                            \
+	};                                                                                                                \
+	static_assert(sizeof(Pratique__V1__##message##__FactsEntry) == sizeof(struct pq_place_entry) &&                   \
 	                  offsetof(Pratique__V1__##message##__FactsEntry, key) == offsetof(struct pq_place_entry, key) && \
-	                  offsetof(Pratique__V1__##message##__FactsEntry, value) ==                                   \
-	                      offsetof(struct pq_place_entry, value),                                                 \
+	                  offsetof(Pratique__V1__##message##__FactsEntry, value) ==                                       \
+	                      offsetof(struct pq_place_entry, value),                                                     \
 	              "all maps of facts are read alike")
 
 static const struct pq_place_field request_fields[] = {

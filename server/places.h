@@ -34,8 +34,8 @@ struct pq_place {
 	const char *prefix; /* of its facts' names: "item."; "" = none */
 	const struct pq_place_field *fields;
 	size_t n_fields;
-	const char *map;    /* its map, as the messages call it */
-	size_t n_facts;     /* offsets of the map */
+	const char *map; /* its map, as the messages call it */
+	size_t n_facts;  /* offsets of the map */
 	size_t facts;
 	const ProtobufCMessageDescriptor *entry; /* of the map */
 };

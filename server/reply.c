@@ -39,9 +39,9 @@ const char *
 pq_code_name(grpc_status_code code)
 {
 	static const char *const names[] = {
-		"OK",        "CANCELLED",         "UNKNOWN",            "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
-		"NOT_FOUND", "ALREADY_EXISTS",    "PERMISSION_DENIED",  "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-		"ABORTED",   "OUT_OF_RANGE",      "UNIMPLEMENTED",      "INTERNAL",           "UNAVAILABLE",
+		"OK",        "CANCELLED",       "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+		"NOT_FOUND", "ALREADY_EXISTS",  "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+		"ABORTED",   "OUT_OF_RANGE",    "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
 		"DATA_LOSS", "UNAUTHENTICATED",
 	};
 

@@ -13,10 +13,10 @@
 #include <protobuf-c/protobuf-c.h>
 
 /** Causes of refusals, for programs: ErrorInfo.reason of domain "pratique". */
-#define PQ_REASON_INVALID_REQUEST "INVALID_REQUEST"       /* fields are wrong; BadRequest names them */
-#define PQ_REASON_LIMIT_EXCEEDED "LIMIT_EXCEEDED"         /* of size, or of what an answer may cost */
-#define PQ_REASON_DEADLINE_EXCEEDED "DEADLINE_EXCEEDED"   /* passed before the request was looked at */
-#define PQ_REASON_UNKNOWN_SERVICE "UNKNOWN_SERVICE"       /* asked of health */
+#define PQ_REASON_INVALID_REQUEST "INVALID_REQUEST"     /* fields are wrong; BadRequest names them */
+#define PQ_REASON_LIMIT_EXCEEDED "LIMIT_EXCEEDED"       /* of size, or of what an answer may cost */
+#define PQ_REASON_DEADLINE_EXCEEDED "DEADLINE_EXCEEDED" /* passed before the request was looked at */
+#define PQ_REASON_UNKNOWN_SERVICE "UNKNOWN_SERVICE"     /* asked of health */
 #define PQ_REASON_SERVER_ENDING "SERVER_ENDING"
 #define PQ_REASON_INTERNAL "INTERNAL"
 

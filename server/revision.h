@@ -37,8 +37,8 @@ uint64_t pq_revision_size(const struct pq_revision *revision);
 /** Where the current revision is published. */
 struct pq_revision_publisher {
 	pthread_mutex_t lock;
-	struct pq_revision *current;      /* under the lock: to load a pointer and then count it would be a race */
-	_Atomic(uint64_t) generation;     /* grows with each publication, so that workers need no lock to see none */
+	struct pq_revision *current;  /* under the lock: to load a pointer and then count it would be a race */
+	_Atomic(uint64_t) generation; /* grows with each publication, so that workers need no lock to see none */
 };
 
 /** A worker's own reference. Start with zeroes. */

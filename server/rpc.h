@@ -17,8 +17,8 @@ struct pq_bytes {
 };
 
 enum pq_rpc_shape {
-	PQ_RPC_UNARY, /* a message, an answer */
-	PQ_RPC_WATCH, /* a message, then an answer now and with each change of the server's state */
+	PQ_RPC_UNARY,  /* a message, an answer */
+	PQ_RPC_WATCH,  /* a message, then an answer now and with each change of the server's state */
 	PQ_RPC_DIALOG, /* answers as messages come, until the client is done */
 };
 
@@ -32,12 +32,12 @@ enum pq_rpc_shape {
 typedef void (*pq_rpc_handler)(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
 
 struct pq_rpc {
-	const char *path;         /* "/package.Service/Method" */
+	const char *path; /* "/package.Service/Method" */
 	enum pq_rpc_shape shape;
 	pq_rpc_handler handler;
-	size_t message_bytes;     /* of a request; 0 = the server's bound (--max-message-bytes) */
-	unsigned posted;          /* calls that a worker has posted (unary) */
-	const char *metric;       /* name in counts and logs */
+	size_t message_bytes; /* of a request; 0 = the server's bound (--max-message-bytes) */
+	unsigned posted;      /* calls that a worker has posted (unary) */
+	const char *metric;   /* name in counts and logs */
 };
 
 enum pq_rpc_index {

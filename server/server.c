@@ -1,7 +1,7 @@
 #include "server/server.h"
 
-#include "server/log.h"
 #include "proto/descriptor_set.h"
+#include "server/log.h"
 
 #include <grpc/grpc_security.h>
 #include <grpc/support/time.h>
@@ -14,7 +14,13 @@ no_memory(struct pq_err *err)
 	return pq_fail(err, PQ_ENOMEM, "no memory for the server");
 }
 
-#define INTEGER(key, number) {GRPC_ARG_INTEGER, (char *)(key), {.integer = (int)(number)}}
+#define INTEGER(key, number)             \
+	{                                    \
+		GRPC_ARG_INTEGER, (char *)(key), \
+		{                                \
+			.integer = (int)(number)     \
+		}                                \
+	}
 
 static void
 create(struct pq_server *server)
@@ -67,8 +73,7 @@ listen_on(struct pq_server *server, struct pq_err *err)
 static enum pq_status
 prepare(struct pq_server *server, struct pq_err *err)
 {
-	enum pq_status status =
-		pq_descriptors_new(pq_descriptor_set, pq_descriptor_set_len, &server->descriptors, err);
+	enum pq_status status = pq_descriptors_new(pq_descriptor_set, pq_descriptor_set_len, &server->descriptors, err);
 
 	if (status != PQ_OK)
 		return status;
@@ -193,8 +198,8 @@ log_counts(const struct pq_server *server)
 			sum.refused += server->workers[j].counts[i].refused;
 		}
 		if (sum.calls > 0)
-			PQ_LOG(PQ_LOG_INFO, "calls", PQ_LOG_TEXT("method", pq_rpcs[i].metric),
-			       PQ_LOG_NUMBER("calls", sum.calls), PQ_LOG_NUMBER("refused", sum.refused));
+			PQ_LOG(PQ_LOG_INFO, "calls", PQ_LOG_TEXT("method", pq_rpcs[i].metric), PQ_LOG_NUMBER("calls", sum.calls),
+			       PQ_LOG_NUMBER("refused", sum.refused));
 	}
 }
 
@@ -213,8 +218,7 @@ pq_server_end(struct pq_server *server)
 	pq_server_set_serving(server, false);
 	gpr_sleep_until(gpr_time_add(began, gpr_time_from_seconds(server->options->drain_delay_s, GPR_TIMESPAN)));
 	atomic_store_explicit(&server->ending, true, memory_order_release);
-	shut_down(server, gpr_time_from_seconds(server->options->grace_s, GPR_TIMESPAN),
-	          server->n_workers);
+	shut_down(server, gpr_time_from_seconds(server->options->grace_s, GPR_TIMESPAN), server->n_workers);
 	for (size_t i = 0; i < server->n_workers; i++)
 		pq_worker_join(&server->workers[i]);
 	log_counts(server);

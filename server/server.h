@@ -14,16 +14,16 @@
 struct pq_server {
 	const struct pq_options *options;
 	grpc_server *grpc;
-	void *methods[PQ_RPC_COUNT];           /* as gRPC knows them */
+	void *methods[PQ_RPC_COUNT]; /* as gRPC knows them */
 	struct pq_worker workers[PQ_SERVER_WORKERS_MAX];
 	size_t n_workers;
 	struct pq_address addresses[PQ_SERVER_LISTEN_MAX];
-	size_t n_addresses;                    /* that are listened on */
+	size_t n_addresses; /* that are listened on */
 	struct pq_revision_publisher revisions;
 	struct pq_descriptors *descriptors;
-	_Atomic(bool) serving;                 /* what health says */
-	_Atomic(uint64_t) state;               /* grows with each change of it, so that workers tell their watches */
-	_Atomic(bool) ending;                  /* post no more calls */
+	_Atomic(bool) serving;   /* what health says */
+	_Atomic(uint64_t) state; /* grows with each change of it, so that workers tell their watches */
+	_Atomic(bool) ending;    /* post no more calls */
 };
 
 /**

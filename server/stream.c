@@ -16,21 +16,21 @@ struct pq_stream {
 	struct pq_worker *worker;
 	enum pq_rpc_index index;
 	struct pq_stream *next, *previous;
-	grpc_call *call;                /* NULL = only posted */
+	grpc_call *call; /* NULL = only posted */
 	gpr_timespec deadline;
 	grpc_metadata_array metadata;
 	grpc_byte_buffer *in, *out;
 	int cancelled;
-	unsigned pending;               /* batches in flight */
+	unsigned pending; /* batches in flight */
 	enum step step;
-	bool greeted;                   /* initial metadata are on their way */
-	bool ended;                     /* the status is on its way */
-	bool changed;                   /* a change is still to be told */
-	int state;                      /* of the handler */
-	grpc_slice last;                /* what a watch was told last: it is not told the same again */
+	bool greeted;    /* initial metadata are on their way */
+	bool ended;      /* the status is on its way */
+	bool changed;    /* a change is still to be told */
+	int state;       /* of the handler */
+	grpc_slice last; /* what a watch was told last: it is not told the same again */
 };
 
-#define STREAM_OF(tag, member) ((struct pq_stream *)((char *)(tag) - offsetof(struct pq_stream, member)))
+#define STREAM_OF(tag, member) ((struct pq_stream *)((char *)(tag)-offsetof(struct pq_stream, member)))
 
 static void on_request(struct pq_tag *tag, bool ok);
 static void on_close(struct pq_tag *tag, bool ok);
@@ -87,10 +87,9 @@ pq_stream_post(struct pq_worker *worker, enum pq_rpc_index index)
 	worker->n_streams++;
 
 	grpc_byte_buffer **payload = pq_rpcs[index].shape == PQ_RPC_WATCH ? &stream->in : NULL;
-	grpc_call_error error =
-		grpc_server_request_registered_call(server->grpc, server->methods[index], &stream->call, &stream->deadline,
-	                                        &stream->metadata, payload, worker->queue, worker->queue,
-	                                        &stream->on_request);
+	grpc_call_error error = grpc_server_request_registered_call(server->grpc, server->methods[index], &stream->call,
+	                                                            &stream->deadline, &stream->metadata, payload,
+	                                                            worker->queue, worker->queue, &stream->on_request);
 	if (error != GRPC_CALL_OK) {
 		PQ_LOG(PQ_LOG_ERROR, "post_failed", PQ_LOG_NUMBER("error", error));
 		drop(stream);

@@ -16,13 +16,13 @@
 struct pq_unary {
 	struct pq_tag tag;
 	struct pq_worker *worker;
-	enum pq_rpc_index index;        /* PQ_RPC_COUNT: of no method */
+	enum pq_rpc_index index; /* PQ_RPC_COUNT: of no method */
 	grpc_call *call;
 	gpr_timespec deadline;
-	grpc_metadata_array metadata;   /* its elements belong to the call */
-	grpc_call_details asked;        /* only without a method */
+	grpc_metadata_array metadata; /* its elements belong to the call */
+	grpc_call_details asked;      /* only without a method */
 	grpc_byte_buffer *in, *out;
-	grpc_metadata trailer;          /* until the batch is done */
+	grpc_metadata trailer; /* until the batch is done */
 	grpc_slice message;
 	int cancelled;
 };

@@ -23,8 +23,8 @@ struct pq_violations {
 struct pq_path {
 	const struct pq_path *up; /* NULL = the request itself */
 	const char *name;
-	long index;               /* of a repeated field; -1 = not repeated */
-	const char *key;          /* of a map; NULL = no map */
+	long index;      /* of a repeated field; -1 = not repeated */
+	const char *key; /* of a map; NULL = no map */
 	size_t key_len;
 };
 

@@ -235,8 +235,7 @@ check_message(struct checker *c, const ProtobufCMessageDescriptor *message, stru
 		return;
 	}
 	while ((result = pq_wire_next(&wire, &value)) == PQ_WIRE_FIELD && !pq_violations_full(c->violations)) {
-		const ProtobufCFieldDescriptor *field =
-			protobuf_c_message_descriptor_get_field(message, value.number);
+		const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(message, value.number);
 		if (field == NULL) {
 			if (++c->n_unknown > PQ_SERVER_UNKNOWN_FIELDS) {
 				pq_violations_add(c->violations, path, NULL, "TOO_MANY", "has too many fields that are not known");

@@ -28,15 +28,15 @@ struct pq_worker {
 	struct pq_server *server;
 	grpc_completion_queue *queue;
 	pthread_t thread;
-	struct pq_arena arena;        /* scratch of the handler that runs */
+	struct pq_arena arena; /* scratch of the handler that runs */
 	struct pq_revision_view view;
-	struct pq_unary *unaries;     /* of all methods, and of those that do not exist */
+	struct pq_unary *unaries; /* of all methods, and of those that do not exist */
 	size_t n_unaries;
-	struct pq_stream *streams;    /* open or posted; a list */
+	struct pq_stream *streams; /* open or posted; a list */
 	size_t n_streams;
-	uint64_t state;               /* of the server, as the streams were told */
-	bool ending;                  /* this worker has seen that the server ends */
-	bool down;                    /* its queue is shut down: no batch may be started any more */
+	uint64_t state; /* of the server, as the streams were told */
+	bool ending;    /* this worker has seen that the server ends */
+	bool down;      /* its queue is shut down: no batch may be started any more */
 	struct pq_tag on_down;
 	struct pq_rpc_counts counts[PQ_RPC_COUNT];
 	uint64_t unimplemented;

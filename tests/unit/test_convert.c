@@ -169,9 +169,10 @@ test_every_field(void **state)
 static void
 test_unknown_and_other_kinds_go_into_the_map(void **state)
 {
-	assert_survives(*state,
-	                "{\"as_of\": \"2025-11-07\", \"destination\": null, \"value_usd\": null, \"end_use\": [\"a\", \"b\"],"
-	                "\"origin\": \"\", \"parties\": [{\"role\": null, \"lists\": null, \"military_end_user\": \"perhaps\"}]}");
+	assert_survives(
+		*state,
+		"{\"as_of\": \"2025-11-07\", \"destination\": null, \"value_usd\": null, \"end_use\": [\"a\", \"b\"],"
+		"\"origin\": \"\", \"parties\": [{\"role\": null, \"lists\": null, \"military_end_user\": \"perhaps\"}]}");
 }
 
 static void
@@ -186,10 +187,9 @@ test_assumptions(void **state)
 static void
 test_lines(void **state)
 {
-	assert_survives(*state,
-	                "{\"as_of\": \"2025-11-07\", \"item\": {\"kind\": \"commodity\", \"lines\": ["
-	                "{\"eccn\": \"1Z001\", \"value_usd\": 3500, \"facts\": {\"order_net_value\": 12.3456}},"
-	                "{\"eccn\": \"1Z002\", \"sme\": null}, {}]}}");
+	assert_survives(*state, "{\"as_of\": \"2025-11-07\", \"item\": {\"kind\": \"commodity\", \"lines\": ["
+	                        "{\"eccn\": \"1Z001\", \"value_usd\": 3500, \"facts\": {\"order_net_value\": 12.3456}},"
+	                        "{\"eccn\": \"1Z002\", \"sme\": null}, {}]}}");
 }
 
 static void
@@ -238,13 +238,37 @@ make_decision(struct pq_decision *d)
 	static const struct pq_rule_ref *counted[] = {&rules[2], &rules[1], &rules[0]};
 
 	*d = (struct pq_decision){
-		.outcome = PQ_OUTCOME_LICENSE_REQUIRED, .best = PQ_OUTCOME_NO_LICENSE_REQUIRED, .worst = PQ_OUTCOME_PROHIBITED,
-		.exact = false, .as_of = 20399, .jurisdiction = "EAR", .policy = PQ_POLICY_POLICY_OF_DENIAL,
-		.policy_rule = &rules[0], .requirements = requirements, .n_requirements = 2, .prohibitions = prohibitions,
-		.n_prohibitions = 1, .available = available, .n_available = 1, .barred = barred, .n_barred = 2,
-		.obligations = duties, .n_obligations = 1, .missing = missing, .n_missing = 2, .moot = moot, .n_moot = 1,
-		.warnings = warnings, .n_warnings = 2, .rules = counted, .n_rules = 3,
-		.assumed = assumed, .n_assumed = 2, .near_misses = near, .n_near_misses = 2, .violations = faults,
+		.outcome = PQ_OUTCOME_LICENSE_REQUIRED,
+		.best = PQ_OUTCOME_NO_LICENSE_REQUIRED,
+		.worst = PQ_OUTCOME_PROHIBITED,
+		.exact = false,
+		.as_of = 20399,
+		.jurisdiction = "EAR",
+		.policy = PQ_POLICY_POLICY_OF_DENIAL,
+		.policy_rule = &rules[0],
+		.requirements = requirements,
+		.n_requirements = 2,
+		.prohibitions = prohibitions,
+		.n_prohibitions = 1,
+		.available = available,
+		.n_available = 1,
+		.barred = barred,
+		.n_barred = 2,
+		.obligations = duties,
+		.n_obligations = 1,
+		.missing = missing,
+		.n_missing = 2,
+		.moot = moot,
+		.n_moot = 1,
+		.warnings = warnings,
+		.n_warnings = 2,
+		.rules = counted,
+		.n_rules = 3,
+		.assumed = assumed,
+		.n_assumed = 2,
+		.near_misses = near,
+		.n_near_misses = 2,
+		.violations = faults,
 		.n_violations = 1,
 	};
 }

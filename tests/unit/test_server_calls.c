@@ -111,8 +111,8 @@ teardown(void **state)
 }
 
 static enum pq_status
-ask(struct fixture *f, const char *address, const char *json, struct pq_decision *ret, struct pq_remote_reply *ret_reply,
-    struct pq_err *err)
+ask(struct fixture *f, const char *address, const char *json, struct pq_decision *ret,
+    struct pq_remote_reply *ret_reply, struct pq_err *err)
 {
 	struct pq_request request;
 	struct pq_remote *remote;
@@ -310,7 +310,10 @@ test_bytes_that_are_no_request(void **state)
 
 	assert_code(f, DECIDE, "\xff\xff\xff\xff", 4, GRPC_STATUS_INVALID_ARGUMENT, "no DecideRequest");
 	assert_code(f, DECIDE, "", 0, GRPC_STATUS_INVALID_ARGUMENT, "as_of");
-	assert_code(f, DECIDE, "\x2a\x03" "A\0B", 5, GRPC_STATUS_INVALID_ARGUMENT, "NUL");
+	assert_code(f, DECIDE,
+	            "\x2a\x03"
+	            "A\0B",
+	            5, GRPC_STATUS_INVALID_ARGUMENT, "NUL");
 	assert_code(f, DECIDE, "\x10\x63", 2, GRPC_STATUS_INVALID_ARGUMENT, "99 is no value of Query");
 	assert_lives(f);
 }
@@ -374,8 +377,7 @@ test_deadline(void **state)
 static Grpc__Health__V1__HealthCheckResponse__ServingStatus
 health_of(const uint8_t *bytes, size_t len)
 {
-	Grpc__Health__V1__HealthCheckResponse *response =
-		grpc__health__v1__health_check_response__unpack(NULL, len, bytes);
+	Grpc__Health__V1__HealthCheckResponse *response = grpc__health__v1__health_check_response__unpack(NULL, len, bytes);
 
 	assert_non_null(response);
 	Grpc__Health__V1__HealthCheckResponse__ServingStatus status = response->status;
@@ -532,8 +534,12 @@ ask_everything(struct fixture *f, const char *method)
 		"pratique.v1.DecisionService",
 	};
 	static const char *const symbols[] = {
-		"pratique.v1.DecisionService", "pratique.v1.DecisionService.Decide", "pratique.v1.Item",
-		"pratique.v1.Item.eccn",       "pratique.v1.FLAG_TRUE",              "pratique.v1.FactValue.kind",
+		"pratique.v1.DecisionService",
+		"pratique.v1.DecisionService.Decide",
+		"pratique.v1.Item",
+		"pratique.v1.Item.eccn",
+		"pratique.v1.FLAG_TRUE",
+		"pratique.v1.FactValue.kind",
 		"google.rpc.BadRequest.FieldViolation",
 	};
 	struct raw_stream stream;
@@ -642,7 +648,7 @@ test_addresses_in_use(void **state)
 struct asker {
 	pthread_t thread;
 	const char *address;
-	_Atomic(bool) *stop;     /* NULL: `calls` of them */
+	_Atomic(bool) *stop; /* NULL: `calls` of them */
 	int calls;
 	_Atomic(size_t) answered;
 	size_t refused, wrong;
@@ -655,10 +661,17 @@ keep_asking(void *context)
 	struct raw_client client;
 	struct raw_end end;
 	/* as_of: "2025-06-01", transaction_type: "export", destination: "BB", value_usd { "101" } */
-	static const char bytes[] = "\x0a\x0a" "2025-06-01" "\x1a\x06" "export" "\x32\x02" "BB" "\x6a\x05\x0a\x03" "101";
+	static const char bytes[] = "\x0a\x0a"
+								"2025-06-01"
+								"\x1a\x06"
+								"export"
+								"\x32\x02"
+								"BB"
+								"\x6a\x05\x0a\x03"
+								"101";
 
 	raw_client_open(&client, asker->address);
-	for (int i = 0; asker->stop != NULL ? !atomic_load(asker->stop)  : i < asker->calls; i++) {
+	for (int i = 0; asker->stop != NULL ? !atomic_load(asker->stop) : i < asker->calls; i++) {
 		raw_call(&client, DECIDE, bytes, sizeof(bytes) - 1, TIMEOUT_MS, false, &end);
 		if (end.code == GRPC_STATUS_OK && end.reply_len > 100)
 			asker->answered++;

@@ -108,8 +108,17 @@ static void
 test_environment(void **state)
 {
 	static const char *const env[] = {
-		"PRATIQUE_STORE", "e.mdb", "PRATIQUE_LISTEN", "unix:/a,127.0.0.1:1", "PRATIQUE_WORKERS", "2",
-		"PRATIQUE_GRACE", "9",     "PRATIQUE_INSECURE_PUBLIC", "0", NULL,
+		"PRATIQUE_STORE",
+		"e.mdb",
+		"PRATIQUE_LISTEN",
+		"unix:/a,127.0.0.1:1",
+		"PRATIQUE_WORKERS",
+		"2",
+		"PRATIQUE_GRACE",
+		"9",
+		"PRATIQUE_INSECURE_PUBLIC",
+		"0",
+		NULL,
 	};
 	struct pq_options options;
 	struct pq_err err = {0};
@@ -258,14 +267,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_environment),
-		cmocka_unit_test(test_wrong),
-		cmocka_unit_test(test_too_many_addresses),
-		cmocka_unit_test(test_public_when_asked),
-		cmocka_unit_test(test_help_and_version),
-		cmocka_unit_test(test_sockets),
+		cmocka_unit_test(test_defaults),           cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_environment),        cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_too_many_addresses), cmocka_unit_test(test_public_when_asked),
+		cmocka_unit_test(test_help_and_version),   cmocka_unit_test(test_sockets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

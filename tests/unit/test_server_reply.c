@@ -44,8 +44,8 @@ free_reply(struct pq_reply *reply)
 static Google__Rpc__Status *
 status_of(const struct pq_reply *reply)
 {
-	Google__Rpc__Status *status = google__rpc__status__unpack(NULL, GRPC_SLICE_LENGTH(reply->details),
-	                                                          GRPC_SLICE_START_PTR(reply->details));
+	Google__Rpc__Status *status =
+		google__rpc__status__unpack(NULL, GRPC_SLICE_LENGTH(reply->details), GRPC_SLICE_START_PTR(reply->details));
 
 	assert_non_null(status);
 	return status;
@@ -170,7 +170,8 @@ test_log(void **state)
 	assert_true(len > 0);
 	line[len] = '\0';
 	assert_null(strstr(line, "unseen"));
-	assert_non_null(strstr(line, "\"level\":\"warn\",\"event\":\"seen\",\"text\":\"a\\\"b\\\\c\\u000a\\u007f\",\"n\":-5}\n"));
+	assert_non_null(
+		strstr(line, "\"level\":\"warn\",\"event\":\"seen\",\"text\":\"a\\\"b\\\\c\\u000a\\u007f\",\"n\":-5}\n"));
 	assert_non_null(strstr(line, "\"event\":\"cut\",\"n\":1}\n"));
 }
 

@@ -88,7 +88,19 @@ put_number(struct bytes *b, unsigned field, uint64_t value)
 }
 
 /* Field numbers that the tests use. */
-enum { NEAR_MISSES = 18, PROFILES = 17, AS_OF = 1, QUERY = 2, ORIGIN = 5, INTERMEDIATES = 7, ITEM = 8, LINES = 9, PARTIES = 10, VALUE = 13, FACTS = 15 };
+enum {
+	NEAR_MISSES = 18,
+	PROFILES = 17,
+	AS_OF = 1,
+	QUERY = 2,
+	ORIGIN = 5,
+	INTERMEDIATES = 7,
+	ITEM = 8,
+	LINES = 9,
+	PARTIES = 10,
+	VALUE = 13,
+	FACTS = 15
+};
 
 static enum pq_status
 decode(struct fixture *f)
@@ -408,15 +420,17 @@ test_malformed(void **state)
 		const char *bytes;
 		size_t len;
 	} wrong[] = {
-		{"\x0a", 1},                                    /* a key without its length */
-		{"\x0a\x05" "2025", 6},                         /* a length past the end */
+		{"\x0a", 1}, /* a key without its length */
+		{"\x0a\x05"
+	     "2025",
+	     6},                                                  /* a length past the end */
 		{"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, /* a length of 2^64 - 1 */
 		{"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11}, /* an endless varint */
-		{"\x0b\x0c", 2},                                /* a group */
-		{"\x0e", 1},                                    /* wire type 6 */
-		{"\x00\x00", 2},                                /* field 0 */
-		{"\x0d\x00\x00", 3},                            /* a number of 32 bits cut short */
-		{"\x52\x02\x0a\x05", 4},                        /* the same inside a party */
+		{"\x0b\x0c", 2},                                      /* a group */
+		{"\x0e", 1},                                          /* wire type 6 */
+		{"\x00\x00", 2},                                      /* field 0 */
+		{"\x0d\x00\x00", 3},                                  /* a number of 32 bits cut short */
+		{"\x52\x02\x0a\x05", 4},                              /* the same inside a party */
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -510,11 +524,11 @@ test_utf8_table(void **state)
 		{"\xf0\x90\x80\x80", 4, true},
 		{"\xf4\x8f\xbf\xbf", 4, true},
 		{"\x80", 1, false},
-		{"\xc0\x80", 2, false},         /* NUL written longer */
+		{"\xc0\x80", 2, false}, /* NUL written longer */
 		{"\xc1\xbf", 2, false},
 		{"\xc2", 1, false},
 		{"\xe0\x9f\xbf", 3, false},
-		{"\xed\xa0\x80", 3, false},     /* a surrogate */
+		{"\xed\xa0\x80", 3, false}, /* a surrogate */
 		{"\xf0\x8f\xbf\xbf", 4, false},
 		{"\xf4\x90\x80\x80", 4, false}, /* past the last character */
 		{"\xf5\x80\x80\x80", 4, false},
