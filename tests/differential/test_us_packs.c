@@ -1,0 +1,140 @@
+/*
+ * Both evaluators over the US packs and their own cases, as written and with facts left out, unknown and changed.
+ * PQ_DIFF_US_REQUESTS and PQ_DIFF_SEED say how many and which.
+ *
+ * ctest: timeout=1200
+ */
+#include "tests/differential/compare.h"
+
+#include "policy/compile.h"
+#include "policy/request.h"
+#include "tests/support/load_packs.h"
+#include "tests/support/random_request.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define DEFAULT_REQUESTS 3000
+#define PACKS_MAX ((size_t)4 << 30)
+#define REQUESTS_MAX ((size_t)1 << 30)
+
+static const char *const packs[] = {"rules/us", "rules/us-ear", "rules/us-itar"};
+
+struct run {
+	struct pq_arena packs, requests;
+	struct pq_pair pair;
+	struct pq_random_request_form form;
+	struct pq_tally tally;
+};
+
+static int
+set_up(void **state)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	const struct pq_blob *blobs;
+	size_t n;
+	struct pq_err err;
+
+	if (run == NULL)
+		return -1;
+	pq_arena_init(&run->packs, PACKS_MAX);
+	pq_arena_init(&run->requests, REQUESTS_MAX);
+	*state = run;
+	if (pq_test_load_packs(packs, sizeof(packs) / sizeof(packs[0]), &run->packs, &run->pair.model) != PQ_OK)
+		return -1;
+	if (pq_compile(run->pair.model, &run->packs, &blobs, &n, &err) != PQ_OK ||
+	    pq_image_open(blobs, n, &run->pair.image, &err) != PQ_OK) {
+		fprintf(stderr, "%s\n", err.msg);
+		return -1;
+	}
+	pq_random_request_form(run->pair.model, &run->packs, &run->form);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct run *run = *state;
+
+	pq_image_close(run->pair.image);
+	pq_arena_release(&run->packs);
+	pq_arena_release(&run->requests);
+	free(run);
+	return 0;
+}
+
+static void
+check(struct run *run, const struct pq_request *request, const char *id, uint64_t seed)
+{
+	const char *difference = pq_compare(&run->pair, request, &run->requests, &run->tally);
+
+	if (difference == NULL)
+		return;
+	printf("==== case %s, seed 0x%llx ====\n%s\n==== evaluator against oracle ====\n%s\n", id, (unsigned long long)seed,
+	       pq_request_text(request, &run->requests), difference);
+	fail_msg("the evaluators disagree");
+}
+
+static void
+read_case(struct run *run, const struct pq_case *of, struct pq_case_text *ret)
+{
+	struct pq_err err;
+
+	if (pq_case_from_json(of->json, of->len, &run->requests, ret, &err) != PQ_OK)
+		fail_msg("case %s cannot be read: %s", of->id, err.msg);
+}
+
+static void
+test_cases_as_written(void **state)
+{
+	struct run *run = *state;
+
+	for (size_t i = 0; i < run->pair.model->n_cases; i++) {
+		struct pq_case_text text;
+		pq_arena_reset(&run->requests);
+		read_case(run, &run->pair.model->cases[i], &text);
+		check(run, &text.request, text.id, 0);
+	}
+}
+
+static void
+test_changed_cases(void **state)
+{
+	struct run *run = *state;
+	const struct pq_model *model = run->pair.model;
+	size_t n = pq_env_number("PQ_DIFF_US_REQUESTS", DEFAULT_REQUESTS);
+	uint64_t seed = pq_env_number("PQ_DIFF_SEED", 1);
+
+	for (size_t i = 0; i < n && model->n_cases > 0; i++) {
+		struct pq_case_text text;
+		struct pq_request request;
+		pq_arena_reset(&run->requests);
+		read_case(run, &model->cases[i % model->n_cases], &text);
+		pq_random_change(&run->form, &text.request, seed + i, &run->requests, &request);
+		check(run, &request, text.id, seed + i);
+	}
+	printf("seed %llu, US packs, ", (unsigned long long)seed);
+	pq_tally_print(&run->tally);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cases_as_written),
+		cmocka_unit_test(test_changed_cases),
+	};
+
+	for (size_t i = 0; i < sizeof(packs) / sizeof(packs[0]); i++) {
+		char path[64];
+		snprintf(path, sizeof(path), "%s/pack.yaml", packs[i]);
+		if (access(path, R_OK) != 0)
+			return 77; /* no US packs here */
+	}
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
