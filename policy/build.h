@@ -46,6 +46,7 @@ struct pq_builder {
 	uint8_t *attr_state;        /* 0 new, 1 under way, 2 done */
 	uint32_t *attr_slot;        /* within its scope */
 	struct pq_indexes *attr_rules; /* derive and jurisdiction rules by attribute, in the order in which they count */
+	uint64_t *depends;          /* by attribute: the attributes it depends on, itself included */
 	uint32_t main_level;
 	uint32_t *requirement_of;   /* rule → number among requirements */
 };
@@ -70,6 +71,12 @@ void *pq_build_alloc(struct pq_builder *b, size_t n, size_t size);
 PQ_MUST_USE enum pq_status pq_build_levels(struct pq_builder *b);
 /** The final number of the condition (PQ_NO_INDEX: it always holds and has no rule). */
 uint32_t pq_build_dnf_index(const struct pq_builder *b, const struct pq_dnf *dnf, const struct pq_rule *rule);
+
+/* compile_depends.c */
+void pq_build_depends(struct pq_builder *b);
+/** Emit the facts that an attribute, or the conditions of a space, depend on; the first word. */
+uint32_t pq_build_attr_depends(struct pq_builder *b, uint32_t attr);
+uint32_t pq_build_space_depends(struct pq_builder *b, const struct pq_node *const *nodes, size_t n);
 
 /* compile_space.c: emits dnfs, alts, conds, spaces, columns and bitmaps. */
 void pq_build_spaces(struct pq_builder *b);

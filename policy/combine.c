@@ -5,26 +5,28 @@
 
 /* ---- one evaluation ---- */
 
-static void
-reset_element(const struct pq_eval *ev, struct pq_element *element)
+void
+pq_var_changed(struct pq_eval *ev, const struct pq_var *var)
 {
-	memset(element->tri, PQ_F, ev->image->meta->scope_dnfs[element->scope]);
+	if (var->attr == PQ_NO_INDEX)
+		ev->stale = true; /* rows feed any number of attributes */
+	else
+		ev->changed[var->attr / 64] |= UINT64_C(1) << (var->attr % 64);
 }
 
-static void
-reset(struct pq_eval *ev)
+/* Can what depends on these attributes be other than at the last evaluation? */
+static bool
+touched(const struct pq_eval *ev, uint32_t depends)
 {
-	reset_element(ev, &ev->req);
-	reset_element(ev, &ev->decision);
-	for (size_t i = 0; i < ev->n_parties; i++) {
-		reset_element(ev, &ev->parties[i]);
-		for (size_t k = 0; k < ev->parties[i].n_owners; k++)
-			reset_element(ev, &ev->parties[i].owners[k]);
+	const uint64_t *set = ev->p->words + depends;
+
+	if (ev->stale)
+		return true;
+	for (uint32_t i = 0; i < ev->image->meta->attr_words; i++) {
+		if (set[i] & ev->changed[i])
+			return true;
 	}
-	for (size_t i = 0; i < ev->n_hits; i++)
-		reset_element(ev, &ev->hits[i]);
-	for (size_t i = 0; i < ev->n_intermediates; i++)
-		reset_element(ev, &ev->intermediates[i]);
+	return false;
 }
 
 static void
@@ -63,10 +65,14 @@ resolve(struct pq_eval *ev)
 
 	for (uint32_t level = 0; level + 1 < meta->n_levels; level++) {
 		for (; attr < ev->p->n_attr_order && ev->p->attrs[ev->p->attr_order[attr]].level == level; attr++)
-			compute_everywhere(ev, ev->p->attr_order[attr]);
+			if (touched(ev, ev->p->attrs[ev->p->attr_order[attr]].depends))
+				compute_everywhere(ev, ev->p->attr_order[attr]);
 		for (; space < ev->p->n_spaces && ev->p->spaces[space].level == level; space++)
-			pq_match_space(ev, space);
+			if (touched(ev, ev->p->spaces[space].depends))
+				pq_match_space(ev, space);
 	}
+	ev->stale = false;
+	memset(ev->changed, 0, ev->image->meta->attr_words * sizeof(*ev->changed));
 }
 
 static void
@@ -332,7 +338,6 @@ pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret)
 {
 	bool none;
 
-	reset(ev);
 	resolve(ev);
 	collect_active(ev);
 	struct findings f = find(ev);

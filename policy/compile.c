@@ -253,6 +253,7 @@ emit_attrs(struct pq_builder *b)
 		const struct pq_attr *a = &model->attrs[i];
 		struct pq_p_attr record;
 		fill_attr(b, (uint32_t)i, &record);
+		record.depends = pq_build_attr_depends(b, (uint32_t)i);
 		record.contributions.first = (uint32_t)b->sections[PQ_SECTION_CONTRIBUTIONS].n;
 		record.contributions.n = (uint32_t)b->attr_rules[i].n;
 		for (size_t k = 0; k < b->attr_rules[i].n; k++)
@@ -929,6 +930,7 @@ pq_compile(const struct pq_model *model, struct pq_arena *arena, const struct pq
 	if (status != PQ_OK)
 		return status;
 	number_requirements(&b);
+	pq_build_depends(&b);
 	emit_domains(&b);
 	pq_build_spaces(&b);
 	emit_attrs(&b);

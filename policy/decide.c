@@ -90,9 +90,11 @@ make_scratch(struct pq_eval *ev)
 	ev->active = pq_arena_array(ev->arena, ev->p->n_main_rules + 1, sizeof(*ev->active));
 	ev->post = pq_arena_array(ev->arena, ev->p->n_post_rules + 1, sizeof(*ev->post));
 	ev->counts = pq_arena_array(ev->arena, (size_t)meta->n_requirements + 1, sizeof(*ev->counts));
+	ev->changed = pq_arena_array(ev->arena, (size_t)meta->attr_words + 1, sizeof(*ev->changed));
+	ev->stale = true;
 	ev->considered = pq_arena_array(ev->arena, (size_t)meta->exception_words + 1, sizeof(*ev->considered));
 	if (words == NULL || ev->vars == NULL || ev->row_vars == NULL || ev->active == NULL || ev->post == NULL ||
-	    ev->counts == NULL || ev->considered == NULL)
+	    ev->counts == NULL || ev->considered == NULL || ev->changed == NULL)
 		return false;
 	ev->must = words;
 	ev->may = words + meta->max_space_words;

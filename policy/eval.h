@@ -145,6 +145,8 @@ struct pq_eval {
 	const struct pq_request *request;
 	struct pq_arena *arena;
 	bool oom;
+	bool stale;                 /* everything must be computed anew */
+	uint64_t *changed;          /* attributes: facts whose assumption changed since the last evaluation */
 
 	struct pq_element req, decision;
 	struct pq_element *parties, *hits, *intermediates;
@@ -282,6 +284,8 @@ const char *pq_value_words(struct pq_eval *ev, const struct pq_element *element,
 const char *pq_fact_name(struct pq_eval *ev, const struct pq_element *element, uint32_t attr);
 /** The same by its own name, whatever name it is reported under where it is missing. */
 const char *pq_fact_place(struct pq_eval *ev, const struct pq_element *element, uint32_t attr);
+/** Note that another value is assumed for an unknown than at the last evaluation. */
+void pq_var_changed(struct pq_eval *ev, const struct pq_var *var);
 /** Forget all unknowns, so that they are numbered anew. */
 void pq_forget_unknowns(struct pq_eval *ev);
 /** The values that search.c would try for an unknown, one after the other: false when there is no `i`-th. */

@@ -518,6 +518,7 @@ pq_forget_unknowns(struct pq_eval *ev)
 	const struct pq_p_meta *meta = ev->image->meta;
 
 	ev->n_vars = ev->n_row_vars = 0;
+	ev->stale = true;
 	memset(ev->req.var, 0xff, meta->scope_attrs[PQ_SCOPE_REQUEST] * sizeof(*ev->req.var));
 	for (size_t i = 0; i < ev->n_parties; i++) {
 		memset(ev->parties[i].var, 0xff, meta->scope_attrs[PQ_SCOPE_PARTY] * sizeof(*ev->parties[i].var));

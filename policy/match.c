@@ -277,6 +277,11 @@ static void
 spread(const struct pq_eval *ev, const struct pq_p_space *space, const uint64_t *must, const uint64_t *may,
        uint8_t *tri)
 {
+	/* The conditions of a space have slots side by side. */
+	const struct pq_p_alt *alts = ev->p->alts + space->alts.first;
+	uint32_t first = ev->p->dnfs[alts[0].dnf].slot, last = ev->p->dnfs[alts[space->alts.n - 1].dnf].slot;
+
+	memset(tri + first, PQ_F, last - first + 1);
 	for (uint32_t w = 0; w < space->words; w++) {
 		for (uint64_t left = may[w]; left != 0; left &= left - 1) {
 			uint32_t bit = (uint32_t)__builtin_ctzll(left);

@@ -126,6 +126,7 @@ try_values(struct near *near, struct pq_var *var, int64_t from, struct change *b
 		};
 	}
 	var->assumed = false;
+	pq_var_changed(ev, var);
 }
 
 static bool
@@ -176,6 +177,7 @@ try_fact(struct near *near, struct pq_element *element, uint32_t attr)
 	int64_t from = element->vals[a->slot].number;
 	const char *words = pq_value_words(ev, element, attr);
 	given->opened = true;
+	ev->stale = true;
 	pq_evaluate(ev, &near->range);
 	if (!near->range.determined || near->range.best != near->outcome) {
 		if (!near->range.determined)
@@ -185,6 +187,7 @@ try_fact(struct near *near, struct pq_element *element, uint32_t attr)
 			try_values(near, &ev->vars[var], from, &best);
 	}
 	given->opened = false;
+	ev->stale = true;
 	if (best.found && words != NULL && best.to != NULL)
 		add(near, &(struct pq_near_miss){pq_fact_place(ev, element, attr), words, best.to, best.outcome, best.rule});
 }

@@ -48,7 +48,7 @@ struct pq_p_meta {
 	uint32_t max_space_words;
 	uint32_t names_mask, attr_names_mask; /* slots - 1 of the two hash sections */
 	uint32_t n_requirements;
-	uint32_t exception_words, reason_words, requirement_words;
+	uint32_t exception_words, reason_words, requirement_words, attr_words;
 };
 
 struct pq_p_pack {
@@ -93,7 +93,7 @@ struct pq_p_attr {
 	uint32_t distinct;            /* words: the symbols that conditions or tables tell apart; PQ_NO_INDEX = all */
 	struct pq_span path_lookups;  /* path: lists of contributions that join a table by it */
 	struct pq_span said;          /* lists: the facts of which a bool tells whether one is said */
-	uint32_t pad4;
+	uint32_t depends;             /* words over attributes: what it depends on, itself included */
 };
 
 struct pq_p_silence {
@@ -217,7 +217,7 @@ struct pq_p_space {
 	struct pq_span cols;      /* those of request scope first */
 	uint32_t n_request_cols;
 	struct pq_span quants;
-	uint32_t pad2;
+	uint32_t depends;         /* words over attributes: what its conditions depend on */
 };
 
 /* Sets of exceptions and reasons are runs of words over their domain; PQ_NO_INDEX = no such set. */

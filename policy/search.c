@@ -252,6 +252,7 @@ pq_try_choice(struct pq_eval *ev, struct pq_var *var, size_t i)
 	if (!find_choices(ev, var, &choices) || i >= choices.n)
 		return false;
 	assume(var, &choices, i);
+	pq_var_changed(ev, var);
 	return true;
 }
 
@@ -327,12 +328,14 @@ descend(struct search *s, struct pq_outcome_range *range)
 			break;
 		}
 		uint64_t choice = assume(var, &choices, i);
+		pq_var_changed(ev, var);
 		s->path[s->depth++] = (struct assumption){choice, (uint16_t)index};
 		pq_evaluate(ev, range);
 		descend(s, range);
 		s->depth--;
 	}
 	var->assumed = false;
+	pq_var_changed(ev, var);
 }
 
 /* The one fact in which two leaves contradict each other, or -1. */
