@@ -237,6 +237,50 @@ pq_ask_fact(struct pq_ask *ask, const char *assignment, struct pq_err *err)
 }
 
 enum pq_status
+pq_ask_assume(struct pq_ask *ask, const char *assignment, struct pq_err *err)
+{
+	char name[PQ_MAX_STRING + 1];
+	const char *text;
+	size_t len;
+	int failed = -1;
+
+	if (!split(assignment, strlen(assignment), name, sizeof(name), &text, &len))
+		return pq_fail_at(err, PQ_EINVAL, "--assume", 0, 0, "\"%.60s\" is not FACT=VALUE", assignment);
+	json_t *assume = group_of(ask->request, "assume");
+	json_t *value = any_value(text, len, ',');
+	if (value == NULL)
+		return pq_fail_at(err, PQ_EINVAL, "--assume", 0, 0, "the value is not UTF-8");
+	if (assume != NULL && !set_where_it_stands(assume, name, value, &failed))
+		failed = json_object_set(assume, name, value);
+	json_decref(value);
+	if (failed != 0)
+		return pq_fail_at(err, PQ_EINVAL, "--assume", 0, 0, "%.100s cannot be set in this request", name);
+	return PQ_OK;
+}
+
+enum pq_status
+pq_ask_profile(struct pq_ask *ask, const char *name, struct pq_err *err)
+{
+	if (!ask->fresh_profile && json_object_set_new(ask->request, "profile", json_array()) != 0)
+		return pq_fail(err, PQ_ENOMEM, "no memory");
+	ask->fresh_profile = true;
+	if (json_array_append_new(json_object_get(ask->request, "profile"), json_string(name)) != 0)
+		return pq_fail_at(err, PQ_EINVAL, "--profile", 0, 0, "the name is not UTF-8");
+	return PQ_OK;
+}
+
+enum pq_status
+pq_ask_near_misses(struct pq_ask *ask, const char *number, struct pq_err *err)
+{
+	json_t *value = number != NULL ? number_value(number, strlen(number)) : json_true();
+
+	if (value == NULL || json_object_set_new(ask->request, "near_misses", value) != 0)
+		return pq_fail_at(err, PQ_EINVAL, "--near-misses", 0, 0, "\"%.60s\" is no whole number from 0 to %d",
+		                  number != NULL ? number : "", PQ_MAX_NEAR_MISSES);
+	return PQ_OK;
+}
+
+enum pq_status
 pq_ask_party(struct pq_ask *ask, const char *assignments, struct pq_err *err)
 {
 	json_t *party = json_object();

@@ -16,8 +16,9 @@
 struct pq_ask {
 	json_t *root;    /* the form as a whole */
 	json_t *request; /* the request object in it, or the form itself; borrowed */
-	bool fresh_via;  /* --via and --party put aside what the file says, once */
+	bool fresh_via;  /* --via, --party and --profile put aside what the file says, once */
 	bool fresh_party;
+	bool fresh_profile;
 };
 
 /** Start with an empty request. Fails: PQ_ENOMEM. */
@@ -46,6 +47,13 @@ PQ_MUST_USE enum pq_status pq_ask_fact(struct pq_ask *ask, const char *assignmen
 PQ_MUST_USE enum pq_status pq_ask_party(struct pq_ask *ask, const char *assignments, struct pq_err *err);
 /** --via COUNTRY. */
 PQ_MUST_USE enum pq_status pq_ask_via(struct pq_ask *ask, const char *country, struct pq_err *err);
+
+/** --assume NAME=VALUE: what holds wherever the fact is silent; goes before what the file assumes for it. */
+PQ_MUST_USE enum pq_status pq_ask_assume(struct pq_ask *ask, const char *assignment, struct pq_err *err);
+/** --profile NAME, instead of the file's profiles. */
+PQ_MUST_USE enum pq_status pq_ask_profile(struct pq_ask *ask, const char *name, struct pq_err *err);
+/** --near-misses[=N]; NULL: as many as usual. */
+PQ_MUST_USE enum pq_status pq_ask_near_misses(struct pq_ask *ask, const char *number, struct pq_err *err);
 
 /** Read the form. *ret_request points into `arena`. Fails: as pq_request_from_json(). */
 PQ_MUST_USE enum pq_status pq_ask_request(const struct pq_ask *ask, struct pq_arena *arena,

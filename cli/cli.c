@@ -69,8 +69,24 @@ static const struct command commands[] = {
      "  --query jurisdiction_only\n"
      "                       ask only which law applies\n"
      "\n"
+     "  --assume FACT=VALUE  what holds wherever the fact is not said, repeatable:\n"
+     "                       party.military_end_user=false\n"
+     "  --profile NAME       assumptions that the packs name so, repeatable\n"
+     "  --near-misses[=N]    look for up to N (8) facts that would change the answer\n"
+     "\n"
      "Exit codes: 0 answered (whatever the answer), 1 failed, 2 usage, 3 the request\n"
      "was refused.\n"},
+	{"explain", pq_cmd_explain, "decide, and show everything the answer rests on",
+     "pratique explain (--store FILE | --server ADDRESS) [REQUEST.json | -] [FLAGS]\n"
+     "                 [--html FILE]\n"
+     "\n"
+     "Takes what decide takes, and prints the whole page: the facts as given, each line\n"
+     "with its reasons, near misses, and every rule with the days it is in force.\n"
+     "\n"
+     "  --html FILE          write a page to read, print and file, too; it needs nothing\n"
+     "                       but itself. With - it goes to standard output, alone\n"
+     "\n"
+     "All other flags and the exit codes are those of decide.\n"},
 	{"cases", pq_cmd_cases, "run cases and judge the answers",
      "pratique cases (--store FILE | --server ADDRESS) FILE.jsonl... [--json]\n"
      "\n"

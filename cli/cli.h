@@ -34,6 +34,7 @@ int pq_cmd_check(int argc, char **argv);
 int pq_cmd_compile(int argc, char **argv);
 int pq_cmd_inspect(int argc, char **argv);
 int pq_cmd_decide(int argc, char **argv);
+int pq_cmd_explain(int argc, char **argv);
 int pq_cmd_cases(int argc, char **argv);
 int pq_cmd_calendar(int argc, char **argv);
 int pq_cmd_grid(int argc, char **argv);

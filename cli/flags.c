@@ -37,16 +37,17 @@ complain(struct pq_flags *options, char **argv, int result)
 int
 pq_flags_next(struct pq_flags *options, int argc, char **argv, const struct pq_flag *table)
 {
+	static const int arguments[] = {
+		[PQ_FLAG_PLAIN] = no_argument, [PQ_FLAG_VALUE] = required_argument, [PQ_FLAG_MAY] = optional_argument};
 	struct option long_options[FLAGS_MAX + 2] = {0};
 	char letters[2 * FLAGS_MAX + 4] = ":h";
 	size_t n = 0, used = 2;
 
 	for (; table[n].name != NULL && n < FLAGS_MAX; n++) {
-		long_options[n] =
-			(struct option){table[n].name, table[n].has_value ? required_argument : no_argument, NULL, FIRST + (int)n};
+		long_options[n] = (struct option){table[n].name, arguments[table[n].has_value], NULL, FIRST + (int)n};
 		if (table[n].letter != 0) {
 			letters[used++] = table[n].letter;
-			if (table[n].has_value)
+			if (table[n].has_value == PQ_FLAG_VALUE)
 				letters[used++] = ':';
 		}
 	}

@@ -10,14 +10,18 @@
 struct pq_flag {
 	const char *name; /* without the dashes */
 	char letter;      /* short form; 0 = none */
-	bool has_value;
+	enum {
+		PQ_FLAG_PLAIN = false,
+		PQ_FLAG_VALUE = true,
+		PQ_FLAG_MAY, /* the value may be left out; if there is one, it is written --name=VALUE */
+	} has_value;
 };
 
 /** Where reading stands. Start with {0}. */
 struct pq_flags {
 	int code;          /* exit code once pq_flags_next() has returned -1 with `stop` */
 	bool stop;         /* help was printed or something was wrong: return `code` */
-	const char *value; /* of the option just read */
+	const char *value; /* of the option just read; NULL = none was given */
 };
 
 /**

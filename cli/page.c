@@ -1,14 +1,13 @@
 #include "cli/page.h"
 
 #include "cli/cli.h"
+#include "cli/words.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WIDTH 80
-/* Long enough for a title with all its citations; what is longer is cut. */
-#define TEXT_MAX 4096
 
 /* Columns of a text: bytes that begin a character. */
 static int
@@ -67,55 +66,13 @@ static void wrapf(FILE *out, const char *head, int indent, const char *fmt, ...)
 static void
 wrapf(FILE *out, const char *head, int indent, const char *fmt, ...)
 {
-	char text[TEXT_MAX];
+	char text[PQ_WORDS_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	pq_page_wrap(out, head, indent, text);
-}
-
-const char *
-pq_page_outcome(enum pq_outcome outcome)
-{
-	static const char *const words[PQ_OUTCOME_COUNT] = {
-		[PQ_OUTCOME_NONE] = "No answer",
-		[PQ_OUTCOME_NOT_SUBJECT] = "Not subject to these regulations",
-		[PQ_OUTCOME_SUBJECT_TO_EAR] = "Subject to the EAR",
-		[PQ_OUTCOME_NO_LICENSE_REQUIRED] = "No licence is required",
-		[PQ_OUTCOME_EXEMPTION_AVAILABLE] = "A licence would be required, but an exemption is available",
-		[PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE] = "A licence would be required, but a licence exception is available",
-		[PQ_OUTCOME_NEEDS_INFORMATION] = "Cannot be answered yet: facts are missing that decide it",
-		[PQ_OUTCOME_REFER] = "A person must decide this",
-		[PQ_OUTCOME_LICENSE_REQUIRED] = "A licence is required",
-		[PQ_OUTCOME_PROHIBITED] = "Prohibited: this must not go ahead",
-	};
-
-	return (size_t)outcome < PQ_OUTCOME_COUNT ? words[outcome] : words[0];
-}
-
-static const char *
-policy_words(enum pq_policy policy)
-{
-	static const char *const words[PQ_POLICY_COUNT] = {
-		[PQ_POLICY_NONE] = "",
-		[PQ_POLICY_GENERALLY_APPROVED] = "applications are generally approved",
-		[PQ_POLICY_PRESUMPTION_OF_APPROVAL] = "presumption of approval",
-		[PQ_POLICY_CASE_BY_CASE] = "case by case",
-		[PQ_POLICY_AS_STATED_IN_ENTRY] = "as the list entry of the party states",
-		[PQ_POLICY_PRESUMPTION_OF_DENIAL] = "presumption of denial",
-		[PQ_POLICY_GENERALLY_DENIED] = "applications are generally denied",
-		[PQ_POLICY_POLICY_OF_DENIAL] = "policy of denial",
-	};
-
-	return (size_t)policy < PQ_POLICY_COUNT ? words[policy] : "";
-}
-
-static const char *
-nonempty(const char *text, const char *otherwise)
-{
-	return text != NULL && text[0] != '\0' ? text : otherwise;
 }
 
 static void
@@ -132,44 +89,30 @@ wrap_rule(FILE *out, int indent, const struct pq_rule_ref *rule)
 		wrapf(out, "", indent, "%s [%s:%d %s]", rule->cite, rule->file, rule->line, rule->id);
 }
 
-static const char *
-fact_text(const struct pq_facts *facts, const char *name, char *buf, size_t size)
+static void
+print_fact(void *context, const char *where, const struct pq_fact *fact)
 {
-	for (size_t i = 0; i < facts->n; i++) {
-		const struct pq_fact *fact = &facts->at[i];
-		if (fact->name.len != strlen(name) || memcmp(fact->name.at, name, fact->name.len) != 0)
-			continue;
-		if (fact->value.kind != PQ_VALUE_TEXT)
-			return NULL;
-		snprintf(buf, size, "%.*s", (int)fact->value.text.len, fact->value.text.at);
-		return buf;
-	}
-	return NULL;
+	char value[PQ_WORDS_MAX / 2];
+
+	pq_words_value(&fact->value, value, sizeof(value));
+	wrapf(context, "  -", 4, "%s%s%.*s: %s", where, where[0] != '\0' ? "." : "", (int)fact->name.len, fact->name.at,
+	      value);
+}
+
+static void
+print_facts(const struct pq_request *request, FILE *out)
+{
+	heading(out, "The facts as they were given");
+	pq_words_each_fact(request, print_fact, out);
 }
 
 static void
 print_question(const struct pq_request *request, FILE *out)
 {
-	static const struct {
-		const char *fact, *before;
-	} parts[] = {
-		{"transaction_type", ""}, {"item.eccn", "of "},   {"item.usml", "of USML "},
-		{"origin", "from "},      {"destination", "to "},
-	};
-	char text[TEXT_MAX] = "", value[PQ_MAX_STRING + 1], date[16];
-	size_t used = 0;
+	char text[PQ_WORDS_MAX];
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		if (fact_text(&request->facts, parts[i].fact, value, sizeof(value)) != NULL)
-			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s ", parts[i].before, value);
-		if (used >= sizeof(text))
-			break;
-	}
-	pq_date_format(request->as_of, date, sizeof(date));
-	if (request->n_lines > 0)
-		wrapf(out, "", 2, "%sin %zu lines, on %s", text, request->n_lines, date);
-	else
-		wrapf(out, "", 2, "%son %s", text, date);
+	pq_words_question(request, text, sizeof(text));
+	pq_page_wrap(out, "", 2, text);
 }
 
 static void
@@ -177,7 +120,7 @@ print_verdict(const struct pq_decision *decision, FILE *out)
 {
 	fprintf(out, "%s\n", pq_outcome_name(decision->outcome));
 	if (decision->n_available == 0) {
-		wrapf(out, "", 2, "%s.", pq_page_outcome(decision->outcome));
+		wrapf(out, "", 2, "%s.", pq_words_outcome(decision->outcome));
 		return;
 	}
 	char names[1024] = "";
@@ -185,7 +128,7 @@ print_verdict(const struct pq_decision *decision, FILE *out)
 	for (size_t i = 0; i < decision->n_available && used < sizeof(names); i++)
 		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i > 0 ? ", " : "",
 		                         decision->available[i].name);
-	wrapf(out, "", 2, "%s: %s.", pq_page_outcome(decision->outcome), names);
+	wrapf(out, "", 2, "%s: %s.", pq_words_outcome(decision->outcome), names);
 }
 
 static void
@@ -197,7 +140,7 @@ print_prohibitions(const struct pq_decision *decision, FILE *out)
 	                                                   : "What forbids it or is to be referred");
 	for (size_t i = 0; i < decision->n_prohibitions; i++) {
 		const struct pq_rule_ref *rule = decision->prohibitions[i];
-		pq_page_wrap(out, "  -", 4, nonempty(rule->title, rule->id));
+		pq_page_wrap(out, "  -", 4, pq_words_or(rule->title, rule->id));
 		wrap_rule(out, 6, rule);
 	}
 }
@@ -211,7 +154,7 @@ print_requirements(const struct pq_decision *decision, FILE *out)
 	for (size_t i = 0; i < decision->n_requirements; i++) {
 		const struct pq_requirement *requirement = &decision->requirements[i];
 		const char *title = requirement->rule != NULL ? requirement->rule->title : "";
-		wrapf(out, "  -", 4, "%s, %s%s%s%s", requirement->authority, nonempty(requirement->label, requirement->reason),
+		wrapf(out, "  -", 4, "%s, %s%s%s%s", requirement->authority, pq_words_or(requirement->label, requirement->reason),
 		      title != NULL && title[0] != '\0' ? ": " : "", title != NULL ? title : "",
 		      requirement->certain ? "" : " (only if an unknown fact makes it so)");
 		wrap_rule(out, 6, requirement->rule);
@@ -221,20 +164,26 @@ print_requirements(const struct pq_decision *decision, FILE *out)
 static void
 print_exceptions(const struct pq_decision *decision, FILE *out)
 {
-	if (decision->n_available == 0 && decision->n_barred == 0)
+	/* Where nothing is required, what is closed is of no interest. */
+	size_t n_barred = decision->n_requirements > 0 ? decision->n_barred : 0;
+
+	if (decision->n_available == 0 && n_barred == 0)
 		return;
 	heading(out, "Exceptions and exemptions");
 	for (size_t i = 0; i < decision->n_available; i++) {
 		wrapf(out, "  open", 10, "%s", decision->available[i].name);
 		wrap_rule(out, 12, decision->available[i].rule);
 	}
-	for (size_t i = 0; i < decision->n_barred; i++) {
+	for (size_t i = 0; i < n_barred; i++) {
 		const struct pq_barred *barred = &decision->barred[i];
-		const char *reason = nonempty(barred->reason, "");
-		const char *title = barred->rule != NULL ? nonempty(barred->rule->title, "") : "";
+		const char *reason = pq_words_or(barred->reason, "");
+		const char *title = barred->rule != NULL ? pq_words_or(barred->rule->title, "") : "";
+		char names[PQ_WORDS_MAX / 2];
+		if (!pq_words_barred(decision, i, names, sizeof(names)))
+			continue;
 		if (strstr(reason, title) != NULL)
 			title = "";
-		wrapf(out, "  barred", 10, "%s%s%s%s%s", barred->name, reason[0] != '\0' ? ": " : "", reason,
+		wrapf(out, "  barred", 10, "%s%s%s%s%s", names, reason[0] != '\0' ? ": " : "", reason,
 		      title[0] != '\0' ? ": " : "", title);
 	}
 }
@@ -245,7 +194,7 @@ print_policy(const struct pq_decision *decision, FILE *out)
 	if (decision->policy == PQ_POLICY_NONE)
 		return;
 	heading(out, "How an application is reviewed");
-	wrapf(out, "  -", 4, "%s (%s)", policy_words(decision->policy), pq_policy_name(decision->policy));
+	wrapf(out, "  -", 4, "%s (%s)", pq_words_policy(decision->policy), pq_policy_name(decision->policy));
 	wrap_rule(out, 6, decision->policy_rule);
 }
 
@@ -258,7 +207,7 @@ print_duties(const struct pq_decision *decision, FILE *out)
 	for (size_t i = 0; i < decision->n_obligations; i++) {
 		const struct pq_duty *duty = &decision->obligations[i];
 		const char *title = duty->rule != NULL ? duty->rule->title : "";
-		wrapf(out, "  -", 4, "%s%s%s", nonempty(duty->label, duty->name), title != NULL && title[0] != '\0' ? ": " : "",
+		wrapf(out, "  -", 4, "%s%s%s", pq_words_or(duty->label, duty->name), title != NULL && title[0] != '\0' ? ": " : "",
 		      title != NULL ? title : "");
 	}
 }
@@ -302,16 +251,60 @@ print_warnings(const struct pq_decision *decision, FILE *out)
 }
 
 static void
-print_rules(const struct pq_decision *decision, FILE *out)
+list_near_misses(const struct pq_decision *decision, int indent, FILE *out)
+{
+	for (size_t i = 0; i < decision->n_near_misses; i++) {
+		char text[PQ_WORDS_MAX];
+		pq_words_near_miss(&decision->near_misses[i], text, sizeof(text));
+		pq_page_wrap(out, indent > 4 ? "     -" : "  -", indent, text);
+	}
+}
+
+static void
+print_near_misses(const struct pq_decision *decision, FILE *out)
+{
+	if (decision->n_near_misses == 0)
+		return;
+	heading(out, "What would change the answer");
+	list_near_misses(decision, 4, out);
+}
+
+static void
+print_assumed(const struct pq_decision *decision, FILE *out)
+{
+	if (decision->n_assumed == 0)
+		return;
+	heading(out, "Assumed");
+	for (size_t i = 0; i < decision->n_assumed; i++) {
+		const struct pq_assumed *one = &decision->assumed[i];
+		bool own = one->source == NULL || one->source[0] == '\0';
+		wrapf(out, "  -", 4, "%s: %s (%s%s)", one->name, one->value, own ? "by the request" : "by the profile ",
+		      own ? "" : one->source);
+	}
+}
+
+static void
+print_rules(const struct pq_decision *decision, bool full, FILE *out)
 {
 	if (decision->n_rules == 0)
 		return;
 	heading(out, "Rules that counted");
 	for (size_t i = 0; i < decision->n_rules; i++) {
 		const struct pq_rule_ref *rule = decision->rules[i];
-		wrapf(out, "  -", 4, "%s %s: %s [%s:%d]", pq_kind_name(rule->kind), rule->id, rule->cite, rule->file,
-		      rule->line);
+		char period[64] = "";
+		if (full)
+			pq_words_period(rule, period, sizeof(period));
+		wrapf(out, "  -", 4, "%s %s: %s%s%s [%s:%d]", pq_kind_name(rule->kind), rule->id, rule->cite,
+		      period[0] != '\0' ? ", in force " : "", period, rule->file, rule->line);
 	}
+}
+
+static void
+print_violations(const struct pq_decision *decision, FILE *out)
+{
+	for (size_t i = 0; i < decision->n_violations; i++)
+		wrapf(out, "", 6, "%s: %s (%s)", decision->violations[i].field, decision->violations[i].description,
+		      decision->violations[i].reason);
 }
 
 static void
@@ -320,28 +313,58 @@ print_parts(const struct pq_decision *decision, FILE *out)
 	if (decision->n_parts == 0)
 		return;
 	heading(out, "Joined from");
-	for (size_t i = 0; i < decision->n_parts; i++)
-		wrapf(out, "  -", 4, "%s: %s", decision->part_names[i], pq_outcome_name(decision->parts[i].outcome));
+	for (size_t i = 0; i < decision->n_parts; i++) {
+		const struct pq_decision *part = &decision->parts[i];
+		wrapf(out, "  -", 4, "%s: %s", decision->part_names[i],
+		      part->n_violations > 0 ? "refused; put this right:" : pq_outcome_name(part->outcome));
+		print_violations(part, out);
+		list_near_misses(part, 7, out);
+	}
 }
 
-void
-pq_page_print(const struct pq_request *request, const struct pq_decision *decision, const char *digest, FILE *out)
+/* Why the answer is what it is, and what to do: for a whole or for a part of it. */
+static void
+print_reasons(const struct pq_decision *decision, FILE *out)
 {
-	char date[16];
-
-	print_verdict(decision, out);
-	print_question(request, out);
 	print_prohibitions(decision, out);
 	print_requirements(decision, out);
 	print_exceptions(decision, out);
 	print_policy(decision, out);
 	print_missing(decision, out);
 	print_duties(decision, out);
+	print_near_misses(decision, out);
 	print_warnings(decision, out);
+}
+
+static void
+print_part(const struct pq_decision *part, const char *name, FILE *out)
+{
+	fprintf(out, "\n\n");
+	wrapf(out, "", 0, "%s: %s", name, part->n_violations > 0 ? "refused" : pq_outcome_name(part->outcome));
+	if (part->n_violations > 0)
+		print_violations(part, out);
+	else
+		print_reasons(part, out);
+}
+
+void
+pq_page_print(const struct pq_request *request, const struct pq_decision *decision, const char *digest, bool full,
+              FILE *out)
+{
+	char date[16];
+
+	print_verdict(decision, out);
+	print_question(request, out);
+	print_reasons(decision, out);
 	print_parts(decision, out);
-	print_rules(decision, out);
+	print_assumed(decision, out);
+	for (size_t i = 0; full && i < decision->n_parts; i++)
+		print_part(&decision->parts[i], decision->part_names[i], out);
+	print_rules(decision, full, out);
+	if (full)
+		print_facts(request, out);
 	pq_date_format(decision->as_of, date, sizeof(date));
 	fputc('\n', out);
-	wrapf(out, "", 0, "Decided as of %s%s%s%s%.16s.", date, decision->jurisdiction[0] != '\0' ? " under " : "",
-	      decision->jurisdiction, digest[0] != '\0' ? ", revision " : "", digest);
+	wrapf(out, "", 0, "Decided as of %s%s%s%s%.*s.", date, decision->jurisdiction[0] != '\0' ? " under " : "",
+	      decision->jurisdiction, digest[0] != '\0' ? ", revision " : "", full ? 64 : 16, digest);
 }

@@ -7,13 +7,15 @@
 #include "policy/decision.h"
 #include "policy/facts.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
-/** Print the page. `digest` names the revision that answered; "" = not known. */
-void pq_page_print(const struct pq_request *request, const struct pq_decision *decision, const char *digest, FILE *out);
-
-/** The outcome in words: "A licence is required". */
-const char *pq_page_outcome(enum pq_outcome outcome);
+/**
+ * Print the page. `digest` names the revision that answered; "" = not known. `full`: with the facts as they were given,
+ * each part with its own reasons, and the days on which rules begin and end.
+ */
+void pq_page_print(const struct pq_request *request, const struct pq_decision *decision, const char *digest, bool full,
+                   FILE *out);
 
 /**
  * Print a text wrapped at 80 columns. Its first line begins with `head` padded to `indent` columns, the others with as
