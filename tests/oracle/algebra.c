@@ -89,7 +89,7 @@ is_claimed(const struct or_world *w, const char *exception)
 	size_t n = given->kind == PQ_VALUE_TEXT ? 1 : given->n_texts;
 	for (size_t i = 0; i < n; i++) {
 		struct pq_text text = given->kind == PQ_VALUE_TEXT ? given->text : given->texts[i];
-		uint32_t symbol = pq_domain_find(domain, text.at, text.len);
+		uint32_t symbol = or_symbol(model, model->attrs[model->claim_fact].domain, text);
 		if (symbol == PQ_NO_INDEX)
 			continue;
 		const char *claimed = domain->symbols[symbol];

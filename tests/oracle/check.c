@@ -48,9 +48,7 @@ find_attr(const struct pq_model *model, enum pq_scope scope, struct pq_text name
 static const char *
 check_symbol(const struct pq_model *model, uint32_t attr, struct pq_text text)
 {
-	const struct pq_domain *domain = &model->domains[model->attrs[attr].domain];
-
-	return pq_domain_find(domain, text.at, text.len) == PQ_NO_INDEX ? "UNKNOWN_SYMBOL" : NULL;
+	return or_symbol(model, model->attrs[attr].domain, text) == PQ_NO_INDEX ? "UNKNOWN_SYMBOL" : NULL;
 }
 
 static const char *

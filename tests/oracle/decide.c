@@ -57,8 +57,7 @@ is_release(struct or_world *w)
 static void
 add_nationality(struct or_world *w, uint32_t by, struct pq_text text, struct legs *legs, size_t before)
 {
-	const struct pq_attr *a = &w->model->attrs[by];
-	uint32_t symbol = pq_domain_find(&w->model->domains[a->domain], text.at, text.len);
+	uint32_t symbol = or_symbol(w->model, w->model->attrs[by].domain, text);
 
 	for (size_t i = before; i < legs->n; i++) {
 		if (legs->at[i].symbol == symbol)

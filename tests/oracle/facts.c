@@ -51,6 +51,19 @@ or_given(const struct or_world *w, uint32_t attr, struct or_at at, int line)
 
 /* ---- codes ---------------------------------------------------------------------------------------------------- */
 
+uint32_t
+or_symbol(const struct pq_model *model, uint32_t domain, struct pq_text text)
+{
+	while (text.len > 0 && text.at[0] == ' ') {
+		text.at++;
+		text.len--;
+	}
+	while (text.len > 0 && text.at[text.len - 1] == ' ')
+		text.len--;
+	uint32_t symbol = pq_domain_find(&model->domains[domain], text.at, text.len);
+	return symbol != PQ_NO_INDEX ? symbol : model->domains[domain].other;
+}
+
 static char
 lower(char c)
 {
@@ -106,8 +119,10 @@ or_split_code(struct pq_arena *arena, const struct pq_model *model, uint32_t att
 	}
 	const char *end = memchr(text.at, a->separator, text.len);
 	size_t len = end == NULL ? text.len : (size_t)(end - text.at);
-	code.symbol = pq_domain_find(&model->domains[a->domain], text.at, len);
-	code.path = normal_path(arena, text.at + len, text.len - len);
+	code.symbol = or_symbol(model, a->domain, (struct pq_text){text.at, len});
+	/* A text that is no code at all has no path either. */
+	bool is_other = code.symbol != PQ_NO_INDEX && code.symbol == model->domains[a->domain].other;
+	code.path = is_other ? "" : normal_path(arena, text.at + len, text.len - len);
 	return code;
 }
 
@@ -129,8 +144,7 @@ or_unknown_value(struct or_world *w, uint32_t attr, struct or_at at, int line)
 static void
 add_symbol(struct or_world *w, uint32_t attr, struct pq_text text, struct or_value *to)
 {
-	const struct pq_attr *a = &w->model->attrs[attr];
-	uint32_t symbol = pq_domain_find(&w->model->domains[a->domain], text.at, text.len);
+	uint32_t symbol = or_symbol(w->model, w->model->attrs[attr].domain, text);
 
 	or_set_add(to->may, symbol);
 	if (to->form == OR_MANY)
@@ -256,6 +270,21 @@ path_value(struct or_world *w, uint32_t attr, struct or_at at)
 	return v;
 }
 
+/* "The request says something of it": a value for one of these facts. */
+struct or_value
+or_said(struct or_world *w, uint32_t attr, struct or_at at)
+{
+	const struct pq_indexes *facts = &w->model->attrs[attr].said;
+	struct or_verdict said = or_known(false);
+
+	for (size_t i = 0; i < facts->n; i++) {
+		const struct pq_value *given = or_given(w, facts->at[i], at, -1);
+		if ((given != NULL && given->kind != PQ_VALUE_UNKNOWN) || is_marked(w, facts->at[i], at))
+			said = or_known(true);
+	}
+	return or_value_of(w, &said);
+}
+
 struct or_value
 or_fact(struct or_world *w, uint32_t attr, struct or_at at)
 {
@@ -316,8 +345,7 @@ same_text(const struct pq_model *model, uint32_t attr, const struct pq_value *a,
 	if (a->kind != PQ_VALUE_TEXT)
 		return a->kind == PQ_VALUE_BOOL && a->boolean == b->boolean;
 	if (of->type == PQ_TYPE_SYMBOL)
-		return pq_domain_find(&model->domains[of->domain], a->text.at, a->text.len) ==
-		       pq_domain_find(&model->domains[of->domain], b->text.at, b->text.len);
+		return or_symbol(model, of->domain, a->text) == or_symbol(model, of->domain, b->text);
 	return a->text.len == b->text.len && memcmp(a->text.at, b->text.at, a->text.len) == 0;
 }
 

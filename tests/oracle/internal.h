@@ -180,11 +180,15 @@ const struct or_value *or_attr(struct or_world *w, uint32_t attr, struct or_at a
 const struct pq_value *or_given(const struct or_world *w, uint32_t attr, struct or_at at, int line);
 /** A fact that is not known: anything, or what is assumed of it. */
 struct or_value or_unknown_value(struct or_world *w, uint32_t attr, struct or_at at, int line);
+struct or_value or_said(struct or_world *w, uint32_t attr, struct or_at at);
 struct or_value or_fact(struct or_world *w, uint32_t attr, struct or_at at);
 /** Is the fact unknown whatever other unknown facts are? (With nothing assumed.) */
 bool or_is_unknown_now(struct or_world *w, const struct or_unknown *u);
 /** The sum of `sum` over the lines that say the same of `same`. */
 struct or_value or_lines(struct or_world *w, uint32_t result, uint32_t sum, uint32_t same, struct or_at at);
+
+/** The symbol of a text: by itself, by a spelling, without regard to case and to spaces at its ends; else `other`. */
+uint32_t or_symbol(const struct pq_model *model, uint32_t domain, struct pq_text text);
 
 /** The parts of a code: its marks taken off, symbol and path. */
 struct or_code {

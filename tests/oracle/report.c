@@ -69,7 +69,7 @@ party_name(struct or_world *w, int party)
 		const struct pq_value *given = or_given(w, role, at, -1);
 		if (given == NULL || given->kind != PQ_VALUE_TEXT)
 			continue;
-		uint32_t symbol = pq_domain_find(&w->model->domains[a->domain], given->text.at, given->text.len);
+		uint32_t symbol = or_symbol(w->model, a->domain, given->text);
 		if (symbol == PQ_NO_INDEX)
 			continue;
 		const char *name = w->model->domains[a->domain].symbols[symbol];
@@ -82,7 +82,7 @@ party_name(struct or_world *w, int party)
 		const struct pq_value *given = or_given(w, role, at, -1);
 		if (given == NULL || given->kind != PQ_VALUE_TEXT)
 			continue;
-		uint32_t symbol = pq_domain_find(&w->model->domains[a->domain], given->text.at, given->text.len);
+		uint32_t symbol = or_symbol(w->model, a->domain, given->text);
 		before += symbol != PQ_NO_INDEX && strcmp(w->model->domains[a->domain].symbols[symbol], own) == 0;
 	}
 	if (own == NULL)
