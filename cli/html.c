@@ -57,7 +57,7 @@ print_banner(const struct pq_html *h, const struct pq_request *request, const ch
 	if (decision->policy != PQ_POLICY_NONE)
 		print_meta(h, "Review of an application", pq_words_policy(decision->policy));
 	if (digest[0] != '\0')
-		print_meta(h, "Revision of the rules", digest);
+		fprintf(h->out, "<dt>Revision of the rules</dt><dd class=\"digest\">%.64s</dd>\n", digest);
 	fputs("</dl>\n</header>\n", h->out);
 }
 
@@ -239,7 +239,7 @@ print_near_misses(const struct pq_html *h, const struct pq_decision *decision)
 	if (decision->n_near_misses == 0)
 		return;
 	pq_html_begin(h, "", "What would change the answer");
-	fputs("<p>Each line was tried: that one fact changed, everything else as given.</p>\n<table>\n<thead><tr><th>If"
+	fputs("<p>Each line was tried: that one fact changed, everything else as given.</p>\n<table class=\"near\">\n<thead><tr><th>If"
 	      "</th><th>were</th><th>instead of</th><th>then</th></tr></thead>\n<tbody>\n",
 	      h->out);
 	for (size_t i = 0; i < decision->n_near_misses; i++) {
@@ -524,7 +524,7 @@ print_rules(const struct pq_html *h)
 		pq_html_text(h, rule->id);
 		fputs("</code></td><td>", h->out);
 		pq_words_period(rule, period, sizeof(period));
-		pq_html_text(h, pq_words_or(period, "without limit"));
+		pq_html_text(h, pq_words_or(period, "throughout"));
 		fputs("</td></tr>\n", h->out);
 	}
 	fputs("</tbody>\n</table>\n", h->out);
