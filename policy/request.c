@@ -6,7 +6,8 @@
 
 /* What is read from one request object besides the facts of the whole: see docs/request.md. */
 
-/* A list of elements. `null` is refused: "none given" would turn what is unknown into "there is none". */
+/* A list of elements. `null` is refused: "none given" would turn what is unknown into "there is none". For owners and
+   hits it says that the fact of that name is unknown, where the packs have one. */
 static enum pq_status
 check_list(const struct pq_json_reader *r, const struct pq_json_place *place, const json_t *list, size_t max)
 {
@@ -108,11 +109,14 @@ read_parties(const struct pq_json_reader *r, const struct pq_json_place *place, 
 		struct pq_json_facts facts = {0};
 		if ((status = add_members(r, &at, party, "owners", &facts)) != PQ_OK)
 			return status;
-		parties[i].facts = done(&facts);
 		json_t *owners = json_object_get(party, "owners");
-		if (owners != NULL && (status = read_elements(r, &owners_at, owners, PQ_MAX_OWNERS, NULL, &parties[i].owners,
-		                                              &parties[i].n_owners)) != PQ_OK)
+		if (owners != NULL && json_is_null(owners))
+			status = pq_json_add(r, &owners_at, &facts, NULL, "owners", owners);
+		else if (owners != NULL)
+			status = read_elements(r, &owners_at, owners, PQ_MAX_OWNERS, NULL, &parties[i].owners, &parties[i].n_owners);
+		if (status != PQ_OK)
 			return status;
+		parties[i].facts = done(&facts);
 	}
 	request->parties = parties;
 	request->n_parties = n;
@@ -213,7 +217,7 @@ read_screening(const struct pq_json_reader *r, const struct pq_json_place *place
 	json_object_foreach(screening, key, value)
 	{
 		struct pq_json_place at = {place, key, 0};
-		if (strcmp(key, "hits") == 0)
+		if (strcmp(key, "hits") == 0 && !json_is_null(value))
 			status = read_elements(r, &at, value, PQ_MAX_HITS, NULL, &request->hits, &request->n_hits);
 		else
 			status = pq_json_add(r, &at, facts, "screening", key, value);

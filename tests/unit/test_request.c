@@ -263,14 +263,22 @@ null_is_not_an_empty_list(void **state)
 
 	refused(f, "{\"as_of\": \"2026-01-01\", \"parties\": null}", PQ_EINVAL, "parties", "cannot be null");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"intermediate\": null}", PQ_EINVAL, "intermediate", "cannot be null");
-	refused(f, "{\"as_of\": \"2026-01-01\", \"screening\": {\"hits\": null}}", PQ_EINVAL, "screening.hits",
-	        "cannot be null");
-	refused(f, "{\"as_of\": \"2026-01-01\", \"parties\": [{\"owners\": null}]}", PQ_EINVAL, "parties[0].owners",
-	        "cannot be null");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"item\": null}", PQ_EINVAL, "item", "cannot be null");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"facts\": null}", PQ_EINVAL, "facts", "cannot be null");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"item\": {\"lines\": null}}", PQ_EINVAL, "item.lines", "cannot be null");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"parties\": [null]}", PQ_EINVAL, "parties[0]", "cannot be null");
+}
+
+static void
+unknown_owners_and_hits_are_facts(void **state)
+{
+	struct fixture *f = *state;
+
+	read_well(f, "{\"as_of\": \"2026-01-01\", \"parties\": [{\"owners\": null}], \"screening\": {\"hits\": null}}");
+	assert_int_equal(f->request.parties[0].n_owners, 0);
+	assert_non_null(find(&f->request.parties[0].facts, "owners"));
+	assert_int_equal(f->request.n_hits, 0);
+	assert_non_null(find(&f->request.facts, "screening.hits"));
 }
 
 static void
@@ -520,6 +528,7 @@ main(void)
 		TEST(a_query_is_no_fact),
 		TEST(numbers_are_exact),
 		TEST(null_is_not_an_empty_list),
+		TEST(unknown_owners_and_hits_are_facts),
 		TEST(unknown_structure_names_its_field),
 		TEST(broken_json_names_its_place),
 		TEST(texts_are_utf8_without_nul),
