@@ -5,7 +5,8 @@
 
 static const char *const head_keys[] = {"pack",   "title",   "edition",    "covers",  "time_zone",     "jurisdiction",
                                         "needs",  "gaps",    "note",       "domains", "facts",         "attributes",
-                                        "tables", "release", "amendments", "claims",  "jurisdictions", NULL};
+                                        "tables", "release", "amendments", "claims",  "jurisdictions", "profiles",
+                                        NULL};
 static const char *const covers_keys[] = {"from", "to", "grace_days", NULL};
 static const char *const amendment_keys[] = {"id", "title", "effective", "published", "cite", "savings", "note", NULL};
 static const char *const savings_keys[] = {"cite", "when", "note", NULL};
