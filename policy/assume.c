@@ -76,7 +76,6 @@ take_profile(struct pq_assumptions *as, const struct pq_image *image, const stru
 		    .n_symbols = one->symbols.n,
 		    .symbols = image->p.lists + one->symbols.first,
 		    .number = one->number,
-		    .named_by = PQ_NO_INDEX,
 		};
 		as->source[a->scope][a->slot] = source;
 	}

@@ -235,7 +235,7 @@ pq_calendar_of(const struct pq_image *image, const char *fact, const char *value
 	if (!pq_eval_alone(&ev))
 		return pq_fail(err, PQ_ENOMEM, "out of memory");
 	ev.req.given[image->p.attrs[run.attr].slot] = (struct pq_given){
-	    .state = PQ_SAID, .n_symbols = 1, .symbols = &run.symbol, .named_by = PQ_NO_INDEX};
+	    .state = PQ_SAID, .n_symbols = 1, .symbols = &run.symbol};
 	for (size_t i = 0; i < dates.n && !run.oom; i++) {
 		struct day before, after;
 		if (!look(&run, &ev, &request, dates.at[i] - 1, &before) || !look(&run, &ev, &request, dates.at[i], &after))

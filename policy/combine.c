@@ -471,7 +471,7 @@ clear_decision(struct pq_eval *ev)
 }
 
 static void
-fill_decision(struct pq_eval *ev, enum pq_outcome outcome, const uint64_t *usable)
+fill_decision(struct pq_eval *ev, enum pq_outcome outcome, const uint64_t *usable, bool by_law_alone)
 {
 	const char *name = pq_outcome_name(outcome);
 	uint32_t n_usable = 0, sole = PQ_NO_INDEX;
@@ -479,7 +479,7 @@ fill_decision(struct pq_eval *ev, enum pq_outcome outcome, const uint64_t *usabl
 	clear_decision(ev);
 	set_decision_symbol(ev, PQ_ATTR_DECISION_OUTCOME,
 	                    pq_find_symbol(ev->image, ev->image->meta->domain_outcome, name, strlen(name)));
-	for (size_t i = 0; i < ev->n_active; i++) {
+	for (size_t i = 0; !by_law_alone && i < ev->n_active; i++) {
 		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
 		if (rule->kind != PQ_KIND_REQUIREMENT || ev->counts[rule->requirement] != PQ_T)
 			continue;
@@ -507,7 +507,9 @@ pq_evaluate_post(struct pq_eval *ev, enum pq_outcome outcome, const struct pq_ou
 	/* Exceptions count as usable only where one is needed and available. */
 	for (uint32_t w = 0; w < ev->image->meta->exception_words; w++)
 		usable[w] = available ? range->usable[w] : 0;
-	fill_decision(ev, outcome, usable);
+	fill_decision(ev, outcome, usable,
+	              ev->request->jurisdiction_only ||
+	                  (range->jurisdiction != NULL && range->jurisdiction->fixed != PQ_OUTCOME_NONE));
 	ev->n_post = 0;
 	if (ev->image->meta->post_space == PQ_NO_INDEX)
 		return;

@@ -303,6 +303,10 @@ mark_lookup(struct pq_builder *b, uint64_t **sets, const struct pq_lookup *looku
 {
 	const struct pq_table *table = &b->model->tables[lookup->table];
 
+	for (size_t r = 0; r < table->n_rows; r++) {
+		for (size_t k = 0; k < table->rows[r].n_ifs; k++)
+			mark_all(b, sets, table->rows[r].ifs[k].attr);
+	}
 	for (size_t k = 0; k < lookup->n_keys; k++) {
 		uint64_t *set = sets[lookup->keys[k].attr];
 		for (size_t r = 0; set != NULL && r < table->n_rows; r++) {

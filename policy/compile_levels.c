@@ -407,11 +407,11 @@ pq_build_levels(struct pq_builder *b)
 	}
 	/* Conditions inside main rules can lie above every attribute, by one for each nested quantifier. */
 	b->main_level = highest + 4;
-	register_rules(b);
 	for (size_t i = 0; i < model->n_attrs; i++) {
 		if (model->attrs[i].scope == PQ_SCOPE_DECISION)
 			b->attr_level[i] = b->main_level + 1;
 	}
+	register_rules(b);
 	number_nodes(b);
 	return PQ_OK;
 }

@@ -380,7 +380,7 @@ replace_fact(const struct pq_image *image, struct pq_eval *ev, struct leg *leg, 
 		return;
 	}
 	*symbol = leg->symbol;
-	*fact = (struct pq_given){.state = PQ_SAID, .n_symbols = 1, .symbols = symbol, .named_by = PQ_NO_INDEX};
+	*fact = (struct pq_given){.state = PQ_SAID, .n_symbols = 1, .symbols = symbol};
 }
 
 /* A line that is wrong: it cannot be decided, and what has to be put right in it is what is missing. */
@@ -419,8 +419,6 @@ run_leg(const struct request_binding *b, struct pq_eval *ev, struct leg *leg, st
 	if (given == NULL)
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	memcpy(given, b->lines[leg->line], n * sizeof(*given));
-	for (size_t i = 0; i < n; i++)
-		given[i].named_by = PQ_NO_INDEX;
 	if (leg->by != PQ_NO_INDEX)
 		replace_fact(b->image, ev, leg, given);
 	ev->req.given = given;
@@ -480,21 +478,23 @@ finish(const struct request_binding *b, struct legs *legs, struct pq_decision *r
 {
 	struct pq_decision *parts = pq_arena_array(b->arena, legs->n, sizeof(*parts));
 	const char **names = pq_arena_array(b->arena, legs->n, sizeof(*names));
+	size_t *lines = pq_arena_array(b->arena, legs->n, sizeof(*lines));
 	size_t n = 0;
 
-	if (parts == NULL || names == NULL)
+	if (parts == NULL || names == NULL || lines == NULL)
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	for (size_t i = 0; i < legs->n; i++) {
 		if (legs->at[i].dropped)
 			continue;
 		parts[n] = legs->at[i].decision;
+		lines[n] = legs->at[i].line;
 		names[n] = leg_name(b->image, &legs->at[i], b->n_lines, b->arena);
 		if (names[n] == NULL)
 			return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 		n++;
 	}
 	struct pq_decision joined = parts[0];
-	enum pq_status status = n > 1 ? pq_join_parts(parts, names, n, b->arena, &joined, err) : PQ_OK;
+	enum pq_status status = n > 1 ? pq_join_parts(parts, names, lines, n, b->arena, &joined, err) : PQ_OK;
 	if (status != PQ_OK)
 		return status;
 	if (!pq_assume_echo(&b->assumptions, b->image, b->arena, &joined))
@@ -532,8 +532,6 @@ pq_eval_alone(struct pq_eval *ev)
 	if (line == NULL || !make_all_elements(ev, ev->request) || !make_element(ev, &ev->req, PQ_SCOPE_REQUEST, 0) ||
 	    !make_element(ev, &ev->decision, PQ_SCOPE_DECISION, 0) || !make_scratch(ev))
 		return false;
-	for (uint32_t i = 0; i < ev->image->meta->scope_attrs[PQ_SCOPE_REQUEST]; i++)
-		ev->req.given[i].named_by = PQ_NO_INDEX;
 	wire_sets(ev, &ev->req);
 	wire_sets(ev, &ev->decision);
 	*line = ev->req.given;

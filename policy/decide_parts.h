@@ -7,9 +7,12 @@
 /** Decide the leg that `ev` is set up for; sets ev->oom when the arena's bound is met. explain.c */
 void pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jurisdiction **ret_jurisdiction);
 
-/** The answer for a shipment of several lines or a release for several nationalities. join.c */
-PQ_MUST_USE enum pq_status pq_join_parts(struct pq_decision *parts, const char **names, size_t n, struct pq_arena *arena,
-                                         struct pq_decision *ret, struct pq_err *err);
+/**
+ * The answer for a shipment of several lines or a release for several nationalities; `lines` tells which line each part
+ * belongs to. join.c
+ */
+PQ_MUST_USE enum pq_status pq_join_parts(struct pq_decision *parts, const char **names, const size_t *lines, size_t n,
+                                         struct pq_arena *arena, struct pq_decision *ret, struct pq_err *err);
 
 /**
  * Set up an evaluation of a request that says nothing and has no elements; the caller puts givens into ev->req.given.

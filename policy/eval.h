@@ -55,7 +55,7 @@ struct pq_given {
 	const uint32_t *symbols;
 	int64_t number;
 	struct pq_text text;   /* path of a code (with dots); the text of a text fact */
-	uint32_t named_by;     /* attribute under whose name an unknown is asked for; PQ_NO_INDEX = its own */
+	uint32_t named_by;     /* fact under whose name an unknown is asked for; 0 (never a fact) = its own */
 	bool opened;           /* near.c: treated as unknown, whatever is said */
 };
 

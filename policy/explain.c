@@ -294,30 +294,27 @@ role_name(const struct pq_eval *ev, const struct pq_element *party)
 	return symbol_name(ev, ev->p->attrs[role].domain, given->symbols[0]);
 }
 
-/* "parties.end_user", "parties.end_user[1]" for the second of its role, or "parties[0]" for one without a role. */
+/* "parties.end_user" for each party of that role, or "parties[0]" for one without a role. */
 static const char *
 party_path(struct pq_eval *ev, const struct pq_element *party)
 {
 	const char *role = role_name(ev, party);
-	size_t before = 0;
 
 	if (role == NULL)
 		return pq_arena_printf(ev->arena, "parties[%u]", party->index);
-	for (size_t i = 0; i < party->index; i++) {
-		const char *other = role_name(ev, &ev->parties[i]);
-		before += other != NULL && strcmp(other, role) == 0;
-	}
-	if (before == 0)
-		return pq_arena_printf(ev->arena, "parties.%s", role);
-	return pq_arena_printf(ev->arena, "parties.%s[%zu]", role, before);
+	return pq_arena_printf(ev->arena, "parties.%s", role);
 }
 
 const char *
 pq_fact_name(struct pq_eval *ev, const struct pq_element *element, uint32_t attr)
 {
-	const struct pq_p_attr *a = &ev->p->attrs[attr];
+	/* A nationality that is not known is asked for under its own name, not that of the fact it takes the place of. */
+	uint32_t by = element->given[ev->p->attrs[attr].slot].named_by;
+	const struct pq_p_attr *a = &ev->p->attrs[by != 0 ? by : attr];
 
-	return a->report_as != 0 ? pq_string(ev->image, a->report_as) : pq_fact_place(ev, element, attr);
+	if (a->report_as != 0 || by != 0)
+		return pq_string(ev->image, a->report_as != 0 ? a->report_as : a->name);
+	return pq_fact_place(ev, element, attr);
 }
 
 const char *
@@ -341,9 +338,6 @@ pq_fact_place(struct pq_eval *ev, const struct pq_element *element, uint32_t att
 	case PQ_SCOPE_COUNT:
 		break;
 	}
-	uint32_t by = element->given[a->slot].named_by;
-	if (by != PQ_NO_INDEX)
-		return pq_string(ev->image, ev->p->attrs[by].report_as != 0 ? ev->p->attrs[by].report_as : ev->p->attrs[by].name);
 	return name;
 }
 
@@ -351,9 +345,9 @@ static const char *
 var_question(const struct pq_eval *ev, const struct pq_var *var)
 {
 	const struct pq_p_attr *a = &ev->p->attrs[var->attr];
-	uint32_t by = a->scope == PQ_SCOPE_REQUEST ? var->element->given[a->slot].named_by : PQ_NO_INDEX;
+	uint32_t by = var->element->given[a->slot].named_by;
 
-	if (by != PQ_NO_INDEX)
+	if (by != 0)
 		a = &ev->p->attrs[by];
 	return pq_string(ev->image, a->ask);
 }

@@ -7,6 +7,7 @@ struct joint {
 	struct pq_arena *arena;
 	struct pq_decision *parts;
 	const char **names;
+	const size_t *lines;
 	size_t n;
 	bool oom;
 };
@@ -147,6 +148,17 @@ join_barred(struct joint *j, struct pq_decision *ret)
 	}
 }
 
+/* The severest answer among the nationalities of one line: its duties are the line's. */
+static bool
+speaks_for_line(const struct joint *j, size_t part)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->lines[i] == j->lines[part] && j->parts[i].outcome > j->parts[part].outcome)
+			return false;
+	}
+	return true;
+}
+
 static void
 join_duties(struct joint *j, struct pq_decision *ret)
 {
@@ -158,7 +170,7 @@ join_duties(struct joint *j, struct pq_decision *ret)
 	if (ret->outcome == PQ_OUTCOME_NEEDS_INFORMATION)
 		return;
 	for (size_t i = 0; !j->oom && i < j->n; i++) {
-		for (size_t k = 0; k < j->parts[i].n_obligations; k++) {
+		for (size_t k = 0; speaks_for_line(j, i) && k < j->parts[i].n_obligations; k++) {
 			bool known = false;
 			for (size_t m = 0; !known && m < ret->n_obligations; m++)
 				known = strcmp(ret->obligations[m].name, j->parts[i].obligations[k].name) == 0;
@@ -235,10 +247,10 @@ join_rules(struct joint *j, struct pq_decision *ret)
 }
 
 enum pq_status
-pq_join_parts(struct pq_decision *parts, const char **names, size_t n, struct pq_arena *arena, struct pq_decision *ret,
-              struct pq_err *err)
+pq_join_parts(struct pq_decision *parts, const char **names, const size_t *lines, size_t n, struct pq_arena *arena,
+              struct pq_decision *ret, struct pq_err *err)
 {
-	struct joint j = {.arena = arena, .parts = parts, .names = names, .n = n};
+	struct joint j = {.arena = arena, .parts = parts, .names = names, .lines = lines, .n = n};
 	struct pq_decision joined = {.exact = true, .jurisdiction = "", .parts = parts, .part_names = names, .n_parts = n};
 
 	join_outcome(&j, &joined);

@@ -10,7 +10,9 @@ struct join {
 	const struct pq_p_attr *target;
 	struct pq_candidate *out;
 	bool by_path;
+	bool one_value;         /* the attribute has one value: one row counts */
 	int best_sure;          /* rank of the most exact row that surely meets; -1 = none yet */
+	uint32_t best_row;      /* that row, the first of its rank */
 };
 
 struct row_truth {
@@ -313,11 +315,8 @@ visit(struct join *j, uint32_t index, int pass)
 	doubt_take(j, row, &t);
 	if (t.tri == PQ_F)
 		return;
-	bool one_value = j->target->type != PQ_TYPE_SYMBOLS && j->target->type != PQ_TYPE_BOOL;
-	if (!one_value) {
-		if (pass == 0)
-			return;
-		if (j->target->type == PQ_TYPE_BOOL && j->c->take == PQ_NO_INDEX && t.tri == PQ_T)
+	if (!j->one_value) {
+		if (j->target->type == PQ_TYPE_BOOL && t.tri == PQ_T)
 			j->best_sure = 0;
 		take_cell(j, row, t.tri);
 		if (t.tri == PQ_U)
@@ -326,18 +325,16 @@ visit(struct join *j, uint32_t index, int pass)
 	}
 	/* One value: of the sure rows the most exact, the first of them; possible rows that are as exact or more. */
 	if (pass == 0) {
-		if (t.tri == PQ_T && t.rank > j->best_sure)
+		if (t.tri == PQ_T && (t.rank > j->best_sure || (t.rank == j->best_sure && index < j->best_row))) {
 			j->best_sure = t.rank;
+			j->best_row = index;
+		}
 		return;
 	}
 	if (t.tri == PQ_T) {
-		if (t.rank != j->best_sure)
-			return;
-		take_cell(j, row, t.tri);
-		j->best_sure += 1000; /* taken: possible rows are held against the rank without it */
-		return;
-	}
-	if (t.rank >= j->best_sure % 1000 || j->best_sure < 0) {
+		if (index == j->best_row)
+			take_cell(j, row, t.tri);
+	} else if (t.rank >= j->best_sure) {
 		take_cell(j, row, t.tri);
 		pq_mask_join(&j->out->deps, &t.deps);
 	}
@@ -380,23 +377,16 @@ pq_lookup(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_co
           const struct pq_p_attr *target, struct pq_candidate *out)
 {
 	struct join j = {.ev = ev, .where = where, .c = c, .target = target, .out = out, .best_sure = -1};
-	bool one_value = target->type != PQ_TYPE_SYMBOLS && target->type != PQ_TYPE_BOOL;
 
-	if (one_value)
+	j.one_value = target->type != PQ_TYPE_SYMBOLS && (target->type != PQ_TYPE_BOOL || c->take != PQ_NO_INDEX);
+	if (j.one_value)
 		visit_all(&j, 0);
 	visit_all(&j, 1);
-	if (one_value) {
+	if (j.one_value) {
 		out->may_none |= j.best_sure < 0;
 		return;
 	}
-	if (target->type == PQ_TYPE_BOOL) {
-		/* Found for sure, possibly, or not at all; with `take` the cells say so themselves. */
-		if (c->take == PQ_NO_INDEX) {
-			bool possible = out->poss[0] >> PQ_BOOL_TRUE & 1;
-			if (!possible || j.best_sure < 0)
-				out->poss[0] |= UINT64_C(1) << PQ_BOOL_FALSE;
-		} else if (out->poss[0] == 0) {
-			out->poss[0] = UINT64_C(1) << PQ_BOOL_FALSE;
-		}
-	}
+	/* A bool without a column to take: is there a row? */
+	if (target->type == PQ_TYPE_BOOL && j.best_sure < 0)
+		out->poss[0] |= UINT64_C(1) << PQ_BOOL_FALSE;
 }

@@ -18,6 +18,7 @@ struct assumption {
 
 struct leaf {
 	enum pq_outcome outcome;
+	const struct pq_p_jurisdiction *law;
 	uint64_t *usable;
 	const struct assumption *assumptions; /* sorted by var */
 	size_t n;
@@ -265,7 +266,7 @@ compare_assumptions(const void *left, const void *right)
 }
 
 static void
-add_leaf(struct search *s, enum pq_outcome outcome, const uint64_t *usable)
+add_leaf(struct search *s, enum pq_outcome outcome, const struct pq_outcome_range *range)
 {
 	struct pq_arena *arena = s->ev->arena;
 	size_t words = s->ev->image->meta->exception_words;
@@ -283,8 +284,9 @@ add_leaf(struct search *s, enum pq_outcome outcome, const uint64_t *usable)
 	}
 	memcpy(assumptions, s->path, s->depth * sizeof(*assumptions));
 	qsort(assumptions, s->depth, sizeof(*assumptions), compare_assumptions);
-	memcpy(leaf->usable, usable, words * sizeof(*leaf->usable));
+	memcpy(leaf->usable, range->usable, words * sizeof(*leaf->usable));
 	leaf->outcome = outcome;
+	leaf->law = range->jurisdiction;
 	leaf->assumptions = assumptions;
 	leaf->n = s->depth;
 	s->n_leaves++;
@@ -308,7 +310,7 @@ descend(struct search *s, struct pq_outcome_range *range)
 	if (ev->oom)
 		return;
 	if (range->determined) {
-		add_leaf(s, range->best, range->usable);
+		add_leaf(s, range->best, range);
 		return;
 	}
 	struct pq_mask deps = pq_outcome_deps(ev, range);
@@ -318,7 +320,7 @@ descend(struct search *s, struct pq_outcome_range *range)
 	struct choices choices;
 	if (index < 0 || s->depth == PQ_MAX_VARS || !find_choices(ev, &ev->vars[index], &choices)) {
 		/* Nothing left to split: a person must look at what the packs do not know. */
-		add_leaf(s, PQ_OUTCOME_REFER, range->usable);
+		add_leaf(s, PQ_OUTCOME_REFER, range);
 		return;
 	}
 	struct pq_var *var = &ev->vars[index];
@@ -362,30 +364,85 @@ sole_conflict(const struct leaf *a, const struct leaf *b)
 	return conflict;
 }
 
-static void
-find_missing(const struct search *s, bool within_available, struct pq_mask *missing)
-{
-	for (size_t i = 0; i < s->n_leaves; i++) {
-		for (size_t k = i + 1; k < s->n_leaves; k++) {
-			const struct leaf *a = &s->leaves[i], *b = &s->leaves[k];
-			/* From REFER on a person must act whichever it is. */
-			bool differ = a->outcome != b->outcome &&
-			              (a->outcome < PQ_OUTCOME_REFER || b->outcome < PQ_OUTCOME_REFER);
-			if (within_available && !differ)
-				differ = memcmp(a->usable, b->usable, s->ev->image->meta->exception_words * sizeof(uint64_t)) != 0;
-			if (!differ)
-				continue;
-			int var = sole_conflict(a, b);
-			if (var >= 0)
-				pq_mask_add(missing, var);
-		}
-	}
-}
-
 static bool
 lets_go_with_exception(enum pq_outcome outcome)
 {
 	return outcome == PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE || outcome == PQ_OUTCOME_EXEMPTION_AVAILABLE;
+}
+
+static bool
+needs_licence(enum pq_outcome outcome)
+{
+	return lets_go_with_exception(outcome) || outcome == PQ_OUTCOME_LICENSE_REQUIRED;
+}
+
+/* Whose licence it is, is part of the answer, where the goods could go at all. */
+static bool
+other_law(const struct leaf *a, const struct leaf *b)
+{
+	return a->law != b->law && needs_licence(a->outcome) && needs_licence(b->outcome);
+}
+
+/* How two answers must differ so that what lies between them is asked for. */
+enum difference {
+	DIFFERENT_NEED,      /* whether a licence is needed: while that is open, exceptions are not asked about */
+	DIFFERENT_OUTCOME,
+	DIFFERENT_EXCEPTIONS /* every completion has an exception, but none is usable in all */
+};
+
+static bool
+differ(const struct search *s, const struct leaf *a, const struct leaf *b, enum difference by)
+{
+	if (other_law(a, b))
+		return true;
+	/* From REFER on a person must act whichever it is. */
+	if (a->outcome >= PQ_OUTCOME_REFER && b->outcome >= PQ_OUTCOME_REFER)
+		return false;
+	if (by == DIFFERENT_NEED && needs_licence(a->outcome) && needs_licence(b->outcome))
+		return false;
+	if (a->outcome != b->outcome || by != DIFFERENT_EXCEPTIONS)
+		return a->outcome != b->outcome;
+	return memcmp(a->usable, b->usable, s->ev->image->meta->exception_words * sizeof(uint64_t)) != 0;
+}
+
+static bool
+find_missing(const struct search *s, enum difference by, struct pq_mask *missing)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->n_leaves; i++) {
+		for (size_t k = i + 1; k < s->n_leaves; k++) {
+			if (!differ(s, &s->leaves[i], &s->leaves[k], by))
+				continue;
+			int var = sole_conflict(&s->leaves[i], &s->leaves[k]);
+			if (var < 0)
+				continue;
+			pq_mask_add(missing, var);
+			any = true;
+		}
+	}
+	return any;
+}
+
+/* May the answer still be that no licence is needed? */
+static bool
+need_is_open(const struct search *s)
+{
+	for (size_t i = 0; i < s->n_leaves; i++) {
+		if (s->leaves[i].outcome <= PQ_OUTCOME_NO_LICENSE_REQUIRED)
+			return true;
+	}
+	return false;
+}
+
+static bool
+laws_differ(const struct search *s)
+{
+	for (size_t i = 1; i < s->n_leaves; i++) {
+		if (other_law(&s->leaves[0], &s->leaves[i]))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -453,12 +510,13 @@ conclude(struct search *s, struct pq_outcome_range *range, struct pq_search_resu
 	if (s->n_leaves == 0 || !s->exact)
 		ret->worst = PQ_OUTCOME_PROHIBITED;
 	none_in_common = ret->best == ret->worst && lets_go_with_exception(ret->best) && is_empty(ret->usable, words);
-	if (s->exact && s->n_leaves > 0 && !none_in_common &&
+	if (s->exact && s->n_leaves > 0 && !none_in_common && !laws_differ(s) &&
 	    (ret->best == ret->worst || ret->best >= PQ_OUTCOME_REFER)) {
 		ret->outcome = ret->best;
 		return;
 	}
-	find_missing(s, none_in_common, &ret->missing);
+	if (!need_is_open(s) || !find_missing(s, DIFFERENT_NEED, &ret->missing))
+		find_missing(s, none_in_common ? DIFFERENT_EXCEPTIONS : DIFFERENT_OUTCOME, &ret->missing);
 	drop_later_questions(s->ev, &ret->missing, range);
 	ret->outcome = has_row(s->ev, &ret->missing) ? PQ_OUTCOME_REFER : PQ_OUTCOME_NEEDS_INFORMATION;
 }

@@ -614,7 +614,7 @@ fact_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, stru
 		put_given(acc, a, given);
 	else if (given->state == PQ_SILENT)
 		silent_value(ev, where, attr, acc, scratch, &open, &own);
-	else if (a->has_null_is)
+	else if (a->has_null_is && given->named_by == 0)
 		put_literal(ev, acc, a, a->null_none, a->null_symbols, a->null_number);
 	else
 		put_unknown(ev, element, attr, acc, &open);
