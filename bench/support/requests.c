@@ -87,6 +87,12 @@ attr_of(const struct pq_image *image, const char *scope, const struct pq_fact *f
 	return NULL;
 }
 
+static bool
+same_text(struct pq_text a, struct pq_text b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
 static const struct pq_fact *
 find(struct pq_facts facts, const char *name)
 {
@@ -120,8 +126,7 @@ add_usual(struct list *list, const struct pq_fact *facts, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		bool said = false;
 		for (size_t k = 0; k < before; k++)
-			said |= list->at[k].name.len == facts[i].name.len &&
-			        memcmp(list->at[k].name.at, facts[i].name.at, facts[i].name.len) == 0;
+			said |= same_text(list->at[k].name, facts[i].name);
 		if (!said)
 			list->at[list->n++] = facts[i];
 	}
@@ -161,8 +166,7 @@ other_of_regime(struct maker *m, const struct pq_request *base)
 	for (int tries = 0; regime != NULL && tries < 16; tries++) {
 		const struct pq_request *other = any_base(m);
 		const struct pq_fact *its = find(other->facts, "regime");
-		if (other->n_lines == 0 && its != NULL && its->value.text.len == regime->value.text.len &&
-		    memcmp(its->value.text.at, regime->value.text.at, regime->value.text.len) == 0)
+		if (other->n_lines == 0 && its != NULL && same_text(its->value.text, regime->value.text))
 			return other;
 	}
 	return base;
@@ -293,7 +297,7 @@ is_release(const struct pq_image *image, const struct pq_request *request)
 	for (uint32_t i = 0; fact != NULL && i < meta->release_values.n; i++) {
 		uint32_t symbol = image->p.lists[meta->release_values.first + i];
 		const char *name = pq_string(image, image->p.symbols[image->p.domains[attr->domain].symbols.first + symbol]);
-		if (fact->value.text.len == strlen(name) && memcmp(fact->value.text.at, name, strlen(name)) == 0)
+		if (same_text(fact->value.text, (struct pq_text){name, strlen(name)}))
 			return true;
 	}
 	return false;
