@@ -13,6 +13,7 @@ struct near {
 	struct pq_eval *ev;
 	struct pq_outcome_range range;
 	enum pq_outcome outcome;   /* of the decision itself */
+	unsigned char *counted;    /* by rule: it counts in the decision itself */
 	struct pq_near_miss *at;
 	size_t n, cap;
 };
@@ -62,25 +63,70 @@ pq_value_words(struct pq_eval *ev, const struct pq_element *element, uint32_t at
 	return n > 0 ? text : "none";
 }
 
-/* What makes the difference: what now requires or forbids, or the exception that now can be used. */
-static const struct pq_rule_ref *
-reason_of(const struct pq_eval *ev, enum pq_outcome outcome)
+/* Does the rule count, as things are? */
+static bool
+counts(const struct pq_eval *ev, const struct pq_active *active)
 {
+	const struct pq_p_rule *rule = &ev->p->rules[active->rule];
+
+	return active->tri == PQ_T && (rule->kind != PQ_KIND_REQUIREMENT || ev->counts[rule->requirement] == PQ_T);
+}
+
+/* What counts before anything is changed. */
+static void
+note_what_counts(struct near *near)
+{
+	const struct pq_eval *ev = near->ev;
+
+	for (size_t i = 0; i < ev->n_active; i++)
+		near->counted[ev->active[i].rule] = counts(ev, &ev->active[i]);
+}
+
+/* The first rule of the kind that counts; `fresh`: that did not count before the change. */
+static const struct pq_rule_ref *
+first_of(const struct near *near, enum pq_kind kind, bool fresh)
+{
+	const struct pq_eval *ev = near->ev;
+
 	for (size_t i = 0; i < ev->n_active; i++) {
-		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
-		bool shown = (outcome == PQ_OUTCOME_PROHIBITED && rule->kind == PQ_KIND_PROHIBITION) ||
-		             (outcome == PQ_OUTCOME_REFER && rule->kind == PQ_KIND_REFER) ||
-		             (outcome == PQ_OUTCOME_LICENSE_REQUIRED && rule->kind == PQ_KIND_REQUIREMENT &&
-		              ev->counts[rule->requirement] == PQ_T);
-		if (shown && ev->active[i].tri == PQ_T)
-			return &ev->image->rules[ev->active[i].rule];
-	}
-	for (size_t i = 0; i < ev->n_exceptions; i++) {
-		bool offered = outcome == PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE || outcome == PQ_OUTCOME_EXEMPTION_AVAILABLE;
-		if (offered && ev->exceptions[i].usable == PQ_T)
-			return &ev->image->rules[ev->exceptions[i].rule];
+		uint32_t rule = ev->active[i].rule;
+		if ((enum pq_kind)ev->p->rules[rule].kind == kind && counts(ev, &ev->active[i]) &&
+		    !(fresh && near->counted[rule]))
+			return &ev->image->rules[rule];
 	}
 	return NULL;
+}
+
+/*
+ * What makes the difference: what now requires or forbids, what now closes the exception that was usable, or the
+ * exception that now can be used.
+ */
+static const struct pq_rule_ref *
+reason_of(const struct near *near, enum pq_outcome outcome)
+{
+	const struct pq_eval *ev = near->ev;
+	const struct pq_rule_ref *rule;
+
+	switch (outcome) {
+	case PQ_OUTCOME_PROHIBITED:
+		rule = first_of(near, PQ_KIND_PROHIBITION, true);
+		return rule != NULL ? rule : first_of(near, PQ_KIND_PROHIBITION, false);
+	case PQ_OUTCOME_REFER:
+		rule = first_of(near, PQ_KIND_REFER, true);
+		return rule != NULL ? rule : first_of(near, PQ_KIND_REFER, false);
+	case PQ_OUTCOME_LICENSE_REQUIRED:
+		rule = first_of(near, PQ_KIND_REQUIREMENT, true);
+		if (rule == NULL && is_clean(near->outcome))
+			rule = first_of(near, PQ_KIND_RESTRICTION, true);
+		return rule != NULL ? rule : first_of(near, PQ_KIND_REQUIREMENT, false);
+	case PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE:
+	case PQ_OUTCOME_EXEMPTION_AVAILABLE:
+		for (size_t i = 0; i < ev->n_exceptions; i++)
+			if (ev->exceptions[i].usable == PQ_T)
+				return &ev->image->rules[ev->exceptions[i].rule];
+		return NULL;
+	default: return NULL;
+	}
 }
 
 static bool
@@ -121,7 +167,7 @@ try_values(struct near *near, struct pq_var *var, int64_t from, struct change *b
 		    .found = true,
 		    .outcome = near->range.best,
 		    .to = pq_value_words(ev, var->element, var->attr),
-		    .rule = reason_of(ev, near->range.best),
+		    .rule = reason_of(near, near->range.best),
 		    .distance = distance,
 		};
 	}
@@ -213,14 +259,18 @@ pq_find_near_misses(struct pq_eval *ev, enum pq_outcome outcome, struct pq_decis
 
 	near.cap = ev->request->near_misses < PQ_MAX_NEAR_MISSES ? ev->request->near_misses : PQ_MAX_NEAR_MISSES;
 	near.at = pq_arena_array(ev->arena, near.cap + 1, sizeof(*near.at));
+	near.counted = pq_arena_array(ev->arena, (size_t)ev->p->n_rules + 1, 1);
 	near.range.usable = pq_arena_array(ev->arena, ev->image->meta->exception_words + 1, sizeof(*near.range.usable));
-	if (near.at == NULL || near.range.usable == NULL) {
+	if (near.at == NULL || near.counted == NULL || near.range.usable == NULL) {
 		ev->oom = true;
 		return;
 	}
 	/* What is missing is told already; where the law alone gives the answer there is nothing near. */
 	if (outcome == PQ_OUTCOME_NEEDS_INFORMATION || ev->request->jurisdiction_only)
 		return;
+	pq_forget_unknowns(ev);
+	pq_evaluate(ev, &near.range);
+	note_what_counts(&near);
 	try_element(&near, &ev->req);
 	for (size_t i = 0; i < ev->n_parties; i++)
 		try_element(&near, &ev->parties[i]);
