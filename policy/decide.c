@@ -162,6 +162,27 @@ bind_elements(struct request_binding *b, const struct pq_facts *facts, struct pq
 	}
 }
 
+/* What the line is silent about; but a line that says its own code does not take over the mark of the request's code. */
+static void
+take_base(const struct pq_image *image, struct pq_given *line, const struct pq_given *base)
+{
+	for (size_t i = 0; i < image->p.n_attrs; i++) {
+		const struct pq_p_attr *a = &image->p.attrs[i];
+		if (a->scope != PQ_SCOPE_REQUEST || a->type != PQ_TYPE_CODE || a->mark_attr == PQ_NO_INDEX)
+			continue;
+		struct pq_given *mark = &line[image->p.attrs[a->mark_attr].slot];
+		if (line[a->slot].state == PQ_SILENT || mark->state != PQ_SILENT)
+			continue;
+		mark->state = PQ_KEPT_SILENT;
+	}
+	for (uint32_t s = 0; s < image->meta->scope_attrs[PQ_SCOPE_REQUEST]; s++) {
+		if (line[s].state == PQ_SILENT)
+			line[s] = base[s];
+		else if (line[s].state == PQ_KEPT_SILENT)
+			line[s].state = PQ_SILENT;
+	}
+}
+
 /* What is said of a line goes before what is said of the whole request. */
 static void
 bind_lines(struct request_binding *b, const struct pq_given *base)
@@ -182,10 +203,7 @@ bind_lines(struct request_binding *b, const struct pq_given *base)
 			snprintf(where, sizeof(where), "lines[%zu]", i);
 			pq_bind(b->image, &b->request->lines[i], PQ_SCOPE_REQUEST, where, given, b->arena, violations);
 		}
-		for (size_t s = 0; s < n; s++) {
-			if (given[s].state == PQ_SILENT)
-				given[s] = base[s];
-		}
+		take_base(b->image, given, base);
 		pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_REQUEST, given);
 		pq_bind_required(b->image, PQ_SCOPE_REQUEST, where, given, violations);
 	}

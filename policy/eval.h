@@ -50,7 +50,7 @@ struct pq_mask {
 
 /* What the request says of one fact of one element. */
 struct pq_given {
-	enum { PQ_SILENT, PQ_SAID_UNKNOWN, PQ_SAID } state;
+	enum { PQ_SILENT, PQ_SAID_UNKNOWN, PQ_SAID, PQ_KEPT_SILENT /* while a line takes over the request's */ } state;
 	uint32_t n_symbols;
 	const uint32_t *symbols;
 	int64_t number;

@@ -215,7 +215,8 @@ join_warnings(struct joint *j, struct pq_decision *ret)
 			const struct pq_notice *one = &j->parts[i].warnings[k];
 			bool known = false;
 			for (size_t m = 0; !known && m < ret->n_warnings; m++)
-				known = ret->warnings[m].rule == one->rule && strcmp(ret->warnings[m].text, one->text) == 0;
+				known = ret->warnings[m].rule == one->rule && strcmp(ret->warnings[m].text, one->text) == 0 &&
+				        strcmp(ret->warnings[m].source, one->source) == 0;
 			if (!known)
 				ret->warnings[ret->n_warnings++] = *one;
 		}
