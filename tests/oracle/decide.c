@@ -164,6 +164,7 @@ decide_all(const struct pq_model *model, const struct pq_request *request, struc
 {
 	struct pq_decision *parts = or_alloc(legs->arena, legs->n, sizeof(*parts));
 	const char **names = or_alloc(legs->arena, legs->n, sizeof(*names));
+	int *lines = or_alloc(legs->arena, legs->n, sizeof(*lines));
 	size_t n = 0;
 
 	for (size_t i = 0; i < legs->n; i++)
@@ -173,12 +174,13 @@ decide_all(const struct pq_model *model, const struct pq_request *request, struc
 		if (legs->at[i].dropped)
 			continue;
 		parts[n] = legs->at[i].decision;
+		lines[n] = legs->at[i].line;
 		names[n++] = leg_name(model, &legs->at[i], request->n_lines, legs->arena);
 	}
 	if (n == 1)
 		*ret = parts[0];
 	else
-		or_join(legs->arena, parts, names, n, ret);
+		or_join(legs->arena, parts, names, lines, n, ret);
 }
 
 enum pq_status

@@ -200,9 +200,22 @@ compare_ends(struct diff *d, const char *field, enum pq_outcome a, enum pq_outco
 		compare_texts(d, field, pq_outcome_name(a), pq_outcome_name(b));
 }
 
+/*
+ * Which of REFER and worse is the mildest can hang on what was split first too, for a branch that is REFER or worse is
+ * left as it is: "at least REFER" is what both must say.
+ */
+static bool
+are_severe(const struct pq_decision *a, const struct pq_decision *b)
+{
+	return a->outcome >= PQ_OUTCOME_REFER && b->outcome >= PQ_OUTCOME_REFER && a->outcome != b->outcome &&
+	       (a->worst > a->best || b->worst > b->best);
+}
+
 static void
 compare_found(struct diff *d, const struct pq_decision *a, const struct pq_decision *b)
 {
+	if (are_severe(a, b))
+		return;
 	compare_texts(d, "outcome", pq_outcome_name(a->outcome), pq_outcome_name(b->outcome));
 	compare_ends(d, "best", a->best, b->best);
 	compare_ends(d, "worst", a->worst, b->worst);

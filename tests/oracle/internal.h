@@ -272,7 +272,7 @@ void or_search(struct or_world *w, struct or_found *ret);
 const struct pq_rule_ref *or_rule_ref(const struct pq_model *model, struct pq_arena *arena, uint32_t rule);
 const char *or_unknown_name(struct or_world *w, const struct or_unknown *u);
 void or_decide_part(struct or_world *w, struct pq_decision *ret);
-void or_join(struct pq_arena *arena, struct pq_decision *parts, const char **names, size_t n,
+void or_join(struct pq_arena *arena, struct pq_decision *parts, const char **names, const int *lines, size_t n,
              struct pq_decision *ret);
 
 #endif

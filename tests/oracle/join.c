@@ -88,6 +88,17 @@ join_duties(const struct pq_decision *part, struct pq_decision *ret)
 	}
 }
 
+/* Of the nationalities of one line the severest answer brings the line's obligations. */
+static bool
+speaks_for_line(const struct pq_decision *parts, const int *lines, size_t n, size_t part)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (lines[i] == lines[part] && parts[i].outcome > parts[part].outcome)
+			return false;
+	}
+	return true;
+}
+
 static void
 join_missing(const struct pq_missing *from, size_t n_from, struct pq_missing *to, size_t *n_to)
 {
@@ -163,7 +174,8 @@ sort_rules(const struct pq_rule_ref **rules, size_t n)
 }
 
 void
-or_join(struct pq_arena *arena, struct pq_decision *parts, const char **names, size_t n, struct pq_decision *ret)
+or_join(struct pq_arena *arena, struct pq_decision *parts, const char **names, const int *lines, size_t n,
+        struct pq_decision *ret)
 {
 	struct pq_decision d = {.parts = parts, .part_names = names, .n_parts = n};
 
@@ -184,7 +196,7 @@ or_join(struct pq_arena *arena, struct pq_decision *parts, const char **names, s
 			join_refs(parts[i].prohibitions, parts[i].n_prohibitions, d.prohibitions, &d.n_prohibitions);
 		if (!needs)
 			join_barred(&parts[i], &d);
-		if (!needs)
+		if (!needs && speaks_for_line(parts, lines, n, i))
 			join_duties(&parts[i], &d);
 		join_missing(parts[i].missing, parts[i].n_missing, d.missing, &d.n_missing);
 		join_missing(parts[i].moot, parts[i].n_moot, d.moot, &d.n_moot);

@@ -55,46 +55,28 @@ or_rule_ref(const struct pq_model *model, struct pq_arena *arena, uint32_t index
 
 /* ---- names of unknown facts ---------------------------------------------------------------------------------------- */
 
-/* "end_user", or "end_user[1]" for the second of that role; "" where the role is not known. */
+/* ".end_user" for each party of that role, "[0]" where the role is not known. */
 static const char *
 party_name(struct or_world *w, int party)
 {
 	uint32_t role = pq_model_attr(w->model, "party.role");
-	const char *own = NULL;
-	int before = 0;
+	struct or_at at = {party, -1, -1, -1};
+	const struct pq_value *given = role == PQ_NO_INDEX ? NULL : or_given(w, role, at, -1);
 
-	for (int p = 0; role != PQ_NO_INDEX && p <= party; p++) {
-		const struct pq_attr *a = &w->model->attrs[role];
-		struct or_at at = {p, -1, -1, -1};
-		const struct pq_value *given = or_given(w, role, at, -1);
-		if (given == NULL || given->kind != PQ_VALUE_TEXT)
-			continue;
-		uint32_t symbol = or_symbol(w->model, a->domain, given->text);
-		if (symbol == PQ_NO_INDEX)
-			continue;
-		const char *name = w->model->domains[a->domain].symbols[symbol];
-		if (p == party)
-			own = name;
+	if (given != NULL && given->kind == PQ_VALUE_TEXT) {
+		uint32_t domain = w->model->attrs[role].domain;
+		uint32_t symbol = or_symbol(w->model, domain, given->text);
+		if (symbol != PQ_NO_INDEX)
+			return pq_arena_printf(w->out, ".%s", w->model->domains[domain].symbols[symbol]);
 	}
-	for (int p = 0; own != NULL && p < party; p++) {
-		struct or_at at = {p, -1, -1, -1};
-		const struct pq_attr *a = &w->model->attrs[role];
-		const struct pq_value *given = or_given(w, role, at, -1);
-		if (given == NULL || given->kind != PQ_VALUE_TEXT)
-			continue;
-		uint32_t symbol = or_symbol(w->model, a->domain, given->text);
-		before += symbol != PQ_NO_INDEX && strcmp(w->model->domains[a->domain].symbols[symbol], own) == 0;
-	}
-	if (own == NULL)
-		return pq_arena_printf(w->out, "[%d]", party);
-	return before == 0 ? pq_arena_printf(w->out, ".%s", own) : pq_arena_printf(w->out, ".%s[%d]", own, before);
+	return pq_arena_printf(w->out, "[%d]", party);
 }
 
 const char *
 or_unknown_name(struct or_world *w, const struct or_unknown *u)
 {
 	const struct pq_attr *a = &w->model->attrs[u->attr];
-	const char *bare = a->name + strlen(pq_scope_name(a->scope)) + 1;
+	const char *bare = a->name + (a->scope == PQ_SCOPE_REQUEST ? 0 : strlen(pq_scope_name(a->scope)) + 1);
 
 	if (w->replaced && u->attr == w->model->release_replaces)
 		a = &w->model->attrs[w->replaced_by]; /* the nationality is what is asked for */
@@ -421,6 +403,21 @@ warn_of_row(struct report *r, uint32_t id)
 	};
 }
 
+/* The unknowns in their order, one after the other. */
+static uint32_t
+first_after(const struct or_world *w, const struct or_unknown *last)
+{
+	uint32_t first = PQ_NO_INDEX;
+
+	for (uint32_t id = 0; id < w->n_unknowns; id++) {
+		if (last != NULL && or_unknown_compare(&w->unknowns[id], last) <= 0)
+			continue;
+		if (first == PQ_NO_INDEX || or_unknown_compare(&w->unknowns[id], &w->unknowns[first]) < 0)
+			first = id;
+	}
+	return first;
+}
+
 static void
 report_unknowns(struct report *r)
 {
@@ -432,7 +429,7 @@ report_unknowns(struct report *r)
 	d->missing = or_alloc(w->out, w->n_unknowns, sizeof(*d->missing));
 	d->moot = or_alloc(w->out, w->n_unknowns, sizeof(*d->moot));
 	d->warnings = or_alloc(w->out, w->model->n_rules + w->n_unknowns, sizeof(*d->warnings));
-	for (uint32_t id = 0; id < w->n_unknowns; id++) {
+	for (uint32_t id = first_after(w, NULL); id != PQ_NO_INDEX; id = first_after(w, &w->unknowns[id])) {
 		bool is_row = w->unknowns[id].is_row;
 		bool missing = r->found->missing[id];
 		if (is_row && missing && r->found->by_row)

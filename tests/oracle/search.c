@@ -15,6 +15,7 @@
 struct leaf {
 	enum pq_outcome best, worst;
 	bool settled;          /* all completions of it give `best`, or all are REFER or worse */
+	uint32_t law;
 	struct or_set usable;
 	size_t n;
 	uint32_t *ids;         /* what was assumed ... */
@@ -56,6 +57,11 @@ add_leaf(struct search *s, const struct or_node *node)
 	struct leaf *leaf = &s->leaves[s->n_leaves++];
 
 	*leaf = (struct leaf){.best = node->best, .worst = node->worst, .settled = is_settled(node->best, node->worst)};
+	leaf->law = PQ_NO_INDEX;
+	for (uint32_t i = 0; i < node->jurisdiction->may.n && or_value_certain(node->jurisdiction); i++) {
+		if (or_set_has(node->jurisdiction->may, i) && or_jurisdiction(w->model, i) != NULL)
+			leaf->law = i;
+	}
 	size_t n = w->model->domain_exception == PQ_NO_INDEX ? 0 : w->model->domains[w->model->domain_exception].n_symbols;
 	leaf->usable = (struct or_set){or_alloc(w->keep, n / 64 + 1, sizeof(uint64_t)), n};
 	for (size_t i = 0; i < node->n_exceptions; i++) {
@@ -190,14 +196,49 @@ only_conflict(const struct leaf *a, const struct leaf *b)
 }
 
 static bool
+is_available(enum pq_outcome outcome)
+{
+	return outcome == PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE || outcome == PQ_OUTCOME_EXEMPTION_AVAILABLE;
+}
+
+static bool
+needs_licence(const struct leaf *leaf)
+{
+	return is_available(leaf->best) || leaf->best == PQ_OUTCOME_LICENSE_REQUIRED;
+}
+
+/* Whose licence it is, is part of the answer. */
+static bool
+laws_differ(const struct leaf *a, const struct leaf *b)
+{
+	return a->law != b->law && needs_licence(a) && needs_licence(b);
+}
+
+/* From REFER on a person must act whichever it is. */
+static bool
 outcomes_differ(const struct leaf *a, const struct leaf *b)
 {
+	if (laws_differ(a, b))
+		return true;
 	return a->best != b->best && (a->best < PQ_OUTCOME_REFER || b->best < PQ_OUTCOME_REFER);
+}
+
+/* Is a licence needed at all? */
+static bool
+needs_differ(const struct leaf *a, const struct leaf *b)
+{
+	if (laws_differ(a, b))
+		return true;
+	return outcomes_differ(a, b) && !(needs_licence(a) && needs_licence(b));
 }
 
 static bool
 usables_differ(const struct leaf *a, const struct leaf *b)
 {
+	if (outcomes_differ(a, b))
+		return true;
+	if (a->best >= PQ_OUTCOME_REFER && b->best >= PQ_OUTCOME_REFER)
+		return false;
 	for (uint32_t i = 0; i < a->usable.n; i++) {
 		if (or_set_has(a->usable, i) != or_set_has(b->usable, i))
 			return true;
@@ -205,27 +246,40 @@ usables_differ(const struct leaf *a, const struct leaf *b)
 	return false;
 }
 
-static void
-find_missing(const struct search *s, bool (*differ)(const struct leaf *, const struct leaf *), bool *missing)
+typedef bool differ_fn(const struct leaf *a, const struct leaf *b);
+
+static bool
+find_missing(const struct search *s, differ_fn *differ, bool *missing)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < s->n_leaves; i++) {
 		for (size_t j = i + 1; j < s->n_leaves; j++) {
 			if (!differ(&s->leaves[i], &s->leaves[j]))
 				continue;
 			uint32_t id = only_conflict(&s->leaves[i], &s->leaves[j]);
-			if (id != PQ_NO_INDEX)
-				missing[id] = true;
+			if (id == PQ_NO_INDEX)
+				continue;
+			missing[id] = true;
+			any = true;
 		}
 	}
+	return any;
+}
+
+static bool
+any_pair(const struct search *s, differ_fn *differ)
+{
+	for (size_t i = 0; i < s->n_leaves; i++) {
+		for (size_t j = i + 1; j < s->n_leaves; j++) {
+			if (differ(&s->leaves[i], &s->leaves[j]))
+				return true;
+		}
+	}
+	return false;
 }
 
 /* ---- the outcome of all leaves ------------------------------------------------------------------------------------ */
-
-static bool
-is_available(enum pq_outcome outcome)
-{
-	return outcome == PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE || outcome == PQ_OUTCOME_EXEMPTION_AVAILABLE;
-}
 
 static void
 conclude(struct search *s, struct or_found *ret)
@@ -249,12 +303,13 @@ conclude(struct search *s, struct or_found *ret)
 		ret->best = s->best;
 		ret->worst = s->worst;
 	}
-	if (s->exact && severe) {
+	bool laws = any_pair(s, laws_differ);
+	if (s->exact && severe && !laws) {
 		ret->outcome = ret->best;
 		return;
 	}
 	bool unusable = equal && is_available(first->best) && or_set_count(ret->usable) == 0;
-	if (settled && equal && !unusable) {
+	if (settled && equal && !unusable && !laws) {
 		ret->outcome = first->best;
 		return;
 	}
@@ -281,12 +336,16 @@ drop_later_questions(struct or_world *w, bool *missing)
 static void
 name_missing(struct search *s, struct or_found *found)
 {
-	bool by_outcome = found->best != found->worst || !found->exact;
+	bool by_outcome = found->best != found->worst || !found->exact || !is_available(found->best);
+	bool need_is_open = false, any = false;
 
-	find_missing(s, by_outcome ? outcomes_differ : usables_differ, found->missing);
-	bool any = false;
-	for (uint32_t id = 0; id < s->w->n_unknowns; id++)
-		any |= found->missing[id];
+	/* While it is open whether a licence is needed, nothing is asked about exceptions. */
+	for (size_t i = 0; i < s->n_leaves; i++)
+		need_is_open |= s->leaves[i].best <= PQ_OUTCOME_NO_LICENSE_REQUIRED;
+	if (need_is_open)
+		any = find_missing(s, needs_differ, found->missing);
+	if (!any)
+		any = find_missing(s, by_outcome ? outcomes_differ : usables_differ, found->missing);
 	/* The search ended before it met a difference: all that it would have split. */
 	for (uint32_t id = 0; id < s->w->n_unknowns && !any && !found->exact; id++)
 		found->missing[id] = or_deps_has(&s->split, id);
