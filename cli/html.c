@@ -239,7 +239,8 @@ print_near_misses(const struct pq_html *h, const struct pq_decision *decision)
 	if (decision->n_near_misses == 0)
 		return;
 	pq_html_begin(h, "", "What would change the answer");
-	fputs("<p>Each line was tried: that one fact changed, everything else as given.</p>\n<table class=\"near\">\n<thead><tr><th>If"
+	fputs("<p>Each line was tried: that one fact changed, everything else as given.</p>\n<table "
+	      "class=\"near\">\n<thead><tr><th>If"
 	      "</th><th>were</th><th>instead of</th><th>then</th></tr></thead>\n<tbody>\n",
 	      h->out);
 	for (size_t i = 0; i < decision->n_near_misses; i++) {
@@ -324,8 +325,10 @@ print_place(const struct pq_html *h, const char *where)
 	static const struct {
 		const char *place, *words;
 	} words[] = {
-		{"lines", "Line"},          {"parties", "Party"},
-		{"screening.hits", "Hit"},  {"intermediate", "Country on the way"},
+		{"lines", "Line"},
+		{"parties", "Party"},
+		{"screening.hits", "Hit"},
+		{"intermediate", "Country on the way"},
 		{"assume", "Assumed where nothing is said"},
 	};
 

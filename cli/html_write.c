@@ -14,14 +14,29 @@ pq_html_text_n(const struct pq_html *h, const char *text, size_t len)
 		unsigned char c = (unsigned char)text[i];
 		unsigned char next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
 		switch (c) {
-		case '&': fputs("&amp;", h->out); continue;
-		case '<': fputs("&lt;", h->out); continue;
-		case '>': fputs("&gt;", h->out); continue;
-		case '"': fputs("&quot;", h->out); continue;
-		case '\'': fputs("&#39;", h->out); continue;
-		case '\n': fputs("<br>", h->out); continue;
-		case '\t': fputc(' ', h->out); continue;
-		default: break;
+		case '&':
+			fputs("&amp;", h->out);
+			continue;
+		case '<':
+			fputs("&lt;", h->out);
+			continue;
+		case '>':
+			fputs("&gt;", h->out);
+			continue;
+		case '"':
+			fputs("&quot;", h->out);
+			continue;
+		case '\'':
+			fputs("&#39;", h->out);
+			continue;
+		case '\n':
+			fputs("<br>", h->out);
+			continue;
+		case '\t':
+			fputc(' ', h->out);
+			continue;
+		default:
+			break;
 		}
 		/* 0xc2 0x80 to 0xc2 0x9f are the control characters beyond ASCII. */
 		bool beyond = c == 0xc2 && next >= 0x80 && next <= 0x9f;

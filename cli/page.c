@@ -154,9 +154,9 @@ print_requirements(const struct pq_decision *decision, FILE *out)
 	for (size_t i = 0; i < decision->n_requirements; i++) {
 		const struct pq_requirement *requirement = &decision->requirements[i];
 		const char *title = requirement->rule != NULL ? requirement->rule->title : "";
-		wrapf(out, "  -", 4, "%s, %s%s%s%s", requirement->authority, pq_words_or(requirement->label, requirement->reason),
-		      title != NULL && title[0] != '\0' ? ": " : "", title != NULL ? title : "",
-		      requirement->certain ? "" : " (only if an unknown fact makes it so)");
+		wrapf(out, "  -", 4, "%s, %s%s%s%s", requirement->authority,
+		      pq_words_or(requirement->label, requirement->reason), title != NULL && title[0] != '\0' ? ": " : "",
+		      title != NULL ? title : "", requirement->certain ? "" : " (only if an unknown fact makes it so)");
 		wrap_rule(out, 6, requirement->rule);
 	}
 }
@@ -207,8 +207,8 @@ print_duties(const struct pq_decision *decision, FILE *out)
 	for (size_t i = 0; i < decision->n_obligations; i++) {
 		const struct pq_duty *duty = &decision->obligations[i];
 		const char *title = duty->rule != NULL ? duty->rule->title : "";
-		wrapf(out, "  -", 4, "%s%s%s", pq_words_or(duty->label, duty->name), title != NULL && title[0] != '\0' ? ": " : "",
-		      title != NULL ? title : "");
+		wrapf(out, "  -", 4, "%s%s%s", pq_words_or(duty->label, duty->name),
+		      title != NULL && title[0] != '\0' ? ": " : "", title != NULL ? title : "");
 	}
 }
 

@@ -15,9 +15,9 @@
 struct pq_question {
 	struct pq_request request;
 	struct pq_decision decision;
-	const char *digest; /* of the revision that answered; "" = not known */
+	const char *digest;           /* of the revision that answered; "" = not known */
 	const struct pq_image *image; /* of that revision; NULL with a server */
-	const char *own;    /* value of the command's own option: NULL = it was not given; "" = it takes none */
+	const char *own;              /* value of the command's own option: NULL = it was not given; "" = it takes none */
 };
 
 /** Print an answer; returns an exit code. */

@@ -92,18 +92,30 @@ const char *
 pq_words_kind(enum pq_kind kind)
 {
 	switch (kind) {
-	case PQ_KIND_DERIVE: return "definition";
-	case PQ_KIND_JURISDICTION: return "jurisdiction";
-	case PQ_KIND_REQUIREMENT: return "licence requirement";
-	case PQ_KIND_EXCLUSION: return "exclusion";
-	case PQ_KIND_EXCEPTION: return "exception";
-	case PQ_KIND_RESTRICTION: return "restriction";
-	case PQ_KIND_PROHIBITION: return "prohibition";
-	case PQ_KIND_REFER: return "referral";
-	case PQ_KIND_REVIEW: return "review policy";
-	case PQ_KIND_OBLIGATION: return "duty";
-	case PQ_KIND_WARNING: return "warning";
-	case PQ_KIND_COUNT: break;
+	case PQ_KIND_DERIVE:
+		return "definition";
+	case PQ_KIND_JURISDICTION:
+		return "jurisdiction";
+	case PQ_KIND_REQUIREMENT:
+		return "licence requirement";
+	case PQ_KIND_EXCLUSION:
+		return "exclusion";
+	case PQ_KIND_EXCEPTION:
+		return "exception";
+	case PQ_KIND_RESTRICTION:
+		return "restriction";
+	case PQ_KIND_PROHIBITION:
+		return "prohibition";
+	case PQ_KIND_REFER:
+		return "referral";
+	case PQ_KIND_REVIEW:
+		return "review policy";
+	case PQ_KIND_OBLIGATION:
+		return "duty";
+	case PQ_KIND_WARNING:
+		return "warning";
+	case PQ_KIND_COUNT:
+		break;
 	}
 	return "rule";
 }
@@ -220,8 +232,8 @@ pack_name(const char *place, char *buf, size_t size)
 	static const struct {
 		const char *group, *prefix;
 	} groups[] = {
-		{"parties", "party."},   {"screening.hits", "hit."}, {"intermediate", "intermediate."},
-		{"lines", ""},           {"assume.", ""},
+		{"parties", "party."}, {"screening.hits", "hit."}, {"intermediate", "intermediate."}, {"lines", ""},
+		{"assume.", ""},
 	};
 	const char *last = strrchr(place, '.');
 

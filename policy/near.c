@@ -12,8 +12,8 @@
 struct near {
 	struct pq_eval *ev;
 	struct pq_outcome_range range;
-	enum pq_outcome outcome;   /* of the decision itself */
-	unsigned char *counted;    /* by rule: it counts in the decision itself */
+	enum pq_outcome outcome; /* of the decision itself */
+	unsigned char *counted;  /* by rule: it counts in the decision itself */
 	struct pq_near_miss *at;
 	size_t n, cap;
 };
@@ -24,7 +24,7 @@ struct change {
 	enum pq_outcome outcome;
 	const char *to;
 	const struct pq_rule_ref *rule;
-	uint64_t distance;         /* of numbers, from the value that is known */
+	uint64_t distance; /* of numbers, from the value that is known */
 };
 
 static bool
@@ -125,7 +125,8 @@ reason_of(const struct near *near, enum pq_outcome outcome)
 			if (ev->exceptions[i].usable == PQ_T)
 				return &ev->image->rules[ev->exceptions[i].rule];
 		return NULL;
-	default: return NULL;
+	default:
+		return NULL;
 	}
 }
 
@@ -164,11 +165,11 @@ try_values(struct near *near, struct pq_var *var, int64_t from, struct change *b
 		if (!near->range.determined || !is_better(near, best, near->range.best, distance))
 			continue;
 		*best = (struct change){
-		    .found = true,
-		    .outcome = near->range.best,
-		    .to = pq_value_words(ev, var->element, var->attr),
-		    .rule = reason_of(near, near->range.best),
-		    .distance = distance,
+			.found = true,
+			.outcome = near->range.best,
+			.to = pq_value_words(ev, var->element, var->attr),
+			.rule = reason_of(near, near->range.best),
+			.distance = distance,
 		};
 	}
 	var->assumed = false;
@@ -207,6 +208,24 @@ add(struct near *near, const struct pq_near_miss *miss)
 	near->at[at] = *miss;
 }
 
+/* Where the fact stands; parties of one role are told apart: "parties.end_user[1].lists" is of the second end user. */
+static const char *
+place_of(struct near *near, const struct pq_element *element, uint32_t attr)
+{
+	struct pq_eval *ev = near->ev;
+	const char *name = pq_fact_place(ev, element, attr);
+	unsigned before = 0;
+
+	if (name == NULL || element->scope != PQ_SCOPE_PARTY)
+		return name;
+	for (size_t i = 0; i < element->index; i++) {
+		const char *other = pq_fact_place(ev, &ev->parties[i], attr);
+		before += other != NULL && strcmp(name, other) == 0;
+	}
+	const char *last = strrchr(name, '.');
+	return before == 0 ? name : pq_arena_printf(ev->arena, "%.*s[%u]%s", (int)(last - name), name, before, last);
+}
+
 /* Open one fact of one element, see whether the outcome can depend on it, and if so try its values. */
 static void
 try_fact(struct near *near, struct pq_element *element, uint32_t attr)
@@ -234,8 +253,9 @@ try_fact(struct near *near, struct pq_element *element, uint32_t attr)
 	}
 	given->opened = false;
 	ev->stale = true;
-	if (best.found && words != NULL && best.to != NULL)
-		add(near, &(struct pq_near_miss){pq_fact_place(ev, element, attr), words, best.to, best.outcome, best.rule});
+	const char *place = best.found ? place_of(near, element, attr) : NULL;
+	if (place != NULL && words != NULL && best.to != NULL)
+		add(near, &(struct pq_near_miss){place, words, best.to, best.outcome, best.rule});
 }
 
 static void

@@ -72,8 +72,8 @@ struct pq_image *
 small_law_open(struct pq_arena *arena)
 {
 	const struct pq_pack_file files[] = {
-	    {"small/pack.yaml", pack, sizeof(pack) - 1},
-	    {"small/rules/rules.yaml", rules, sizeof(rules) - 1},
+		{"small/pack.yaml", pack, sizeof(pack) - 1},
+		{"small/rules/rules.yaml", rules, sizeof(rules) - 1},
 	};
 	struct pq_model *model;
 	struct pq_findings findings = {0};
@@ -86,14 +86,15 @@ small_law_open(struct pq_arena *arena)
 		pq_test_print_findings(&findings);
 		give_up(&err);
 	}
-	if (pq_compile(model, arena, &blobs, &n_blobs, &err) != PQ_OK || pq_image_open(blobs, n_blobs, &image, &err) != PQ_OK)
+	if (pq_compile(model, arena, &blobs, &n_blobs, &err) != PQ_OK ||
+	    pq_image_open(blobs, n_blobs, &image, &err) != PQ_OK)
 		give_up(&err);
 	return image;
 }
 
 enum pq_status
-small_law_decide(const struct pq_image *image, const char *json, struct pq_arena *arena, struct pq_decision *ret_decision,
-                 const struct pq_violation **ret_violations, size_t *ret_n_violations)
+small_law_decide(const struct pq_image *image, const char *json, struct pq_arena *arena,
+                 struct pq_decision *ret_decision, const struct pq_violation **ret_violations, size_t *ret_n_violations)
 {
 	struct pq_request request;
 	struct pq_err err = {0};

@@ -22,7 +22,7 @@ struct pq_image *small_law_open(struct pq_arena *arena);
 
 /** Read a request from JSON and decide it. Aborts where it cannot be read. The rest as pq_decide(). */
 PQ_MUST_USE enum pq_status small_law_decide(const struct pq_image *image, const char *json, struct pq_arena *arena,
-                                            struct pq_decision *ret_decision, const struct pq_violation **ret_violations,
-                                            size_t *ret_n_violations);
+                                            struct pq_decision *ret_decision,
+                                            const struct pq_violation **ret_violations, size_t *ret_n_violations);
 
 #endif

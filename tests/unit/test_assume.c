@@ -96,14 +96,13 @@ test_the_request_assumes(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(
-	    outcome(f, "{" DAY "," MACHINE "," REST ", \"assume\": {\"party.military_end_user\": false}}"),
-	    PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE);
+	assert_int_equal(outcome(f, "{" DAY "," MACHINE "," REST ", \"assume\": {\"party.military_end_user\": false}}"),
+	                 PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE);
 	assert_echo(f, "party.military_end_user", "false", "");
 	/* The same in the nested form. */
 	assert_int_equal(
-	    outcome(f, "{" DAY "," MACHINE "," REST ", \"assume\": {\"party\": {\"military_end_user\": true}}}"),
-	    PQ_OUTCOME_LICENSE_REQUIRED);
+		outcome(f, "{" DAY "," MACHINE "," REST ", \"assume\": {\"party\": {\"military_end_user\": true}}}"),
+		PQ_OUTCOME_LICENSE_REQUIRED);
 	assert_echo(f, "party.military_end_user", "true", "");
 }
 
@@ -180,10 +179,11 @@ test_lines(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(outcome(f, "{" DAY ", \"end_use\": \"civil\", \"parties\": [{\"role\": \"end_user\", \"lists\": []}],"
-	                            "\"item\": {\"lines\": [{\"eccn\": \"machine\"}, {\"eccn\": \"machine\", \"value_usd\": 5000}]},"
-	                            "\"profile\": \"peaceful\", \"assume\": {\"value_usd\": 7}}"),
-	                 PQ_OUTCOME_LICENSE_REQUIRED);
+	assert_int_equal(
+		outcome(f, "{" DAY ", \"end_use\": \"civil\", \"parties\": [{\"role\": \"end_user\", \"lists\": []}],"
+	               "\"item\": {\"lines\": [{\"eccn\": \"machine\"}, {\"eccn\": \"machine\", \"value_usd\": 5000}]},"
+	               "\"profile\": \"peaceful\", \"assume\": {\"value_usd\": 7}}"),
+		PQ_OUTCOME_LICENSE_REQUIRED);
 	assert_int_equal(f->decision.n_parts, 2);
 	assert_int_equal(f->decision.parts[0].outcome, PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE);
 	assert_int_equal(f->decision.parts[1].outcome, PQ_OUTCOME_LICENSE_REQUIRED);
@@ -217,7 +217,8 @@ test_bad_assumptions(void **state)
 	assert_refused(f, "{" DAY ", \"profile\": \"nobody\"}", "profile", "UNKNOWN_PROFILE");
 	assert_refused(f, "{" DAY ", \"profile\": [\"peaceful\", \"peacefu\"]}", "profile", "UNKNOWN_PROFILE");
 	assert_refused(f, "{" DAY ", \"assume\": {\"party.military\": true}}", "assume.party.military", "UNKNOWN_FACT");
-	assert_refused(f, "{" DAY ", \"assume\": {\"military_end_user\": true}}", "assume.military_end_user", "UNKNOWN_FACT");
+	assert_refused(f, "{" DAY ", \"assume\": {\"military_end_user\": true}}", "assume.military_end_user",
+	               "UNKNOWN_FACT");
 	assert_refused(f, "{" DAY ", \"assume\": {\"party.military_end_user\": \"no\"}}", "assume.party.military_end_user",
 	               "WRONG_TYPE");
 	assert_refused(f, "{" DAY ", \"assume\": {\"party.military_end_user\": null}}", "assume.party.military_end_user",
@@ -230,7 +231,8 @@ test_bad_assumptions(void **state)
 
 /* ---- lines that are wrong ---------------------------------------------------------------------------------------- */
 
-#define KNOWN "\"end_use\": \"civil\", \"parties\": [{\"role\": \"end_user\", \"lists\": [], \"military_end_user\": false}]"
+#define KNOWN \
+	"\"end_use\": \"civil\", \"parties\": [{\"role\": \"end_user\", \"lists\": [], \"military_end_user\": false}]"
 
 static void
 test_one_bad_line_does_not_lose_the_others(void **state)
@@ -272,8 +274,8 @@ test_only_bad_lines_are_a_bad_request(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(ask(f, "{" DAY "," KNOWN ", \"item\": {\"lines\": [{\"eccn\": \"cannon\"}, {\"value_usd\": -1}]}}"),
-	                 PQ_EINVAL);
+	assert_int_equal(
+		ask(f, "{" DAY "," KNOWN ", \"item\": {\"lines\": [{\"eccn\": \"cannon\"}, {\"value_usd\": -1}]}}"), PQ_EINVAL);
 	assert_int_equal(f->n_violations, 2);
 	assert_string_equal(f->violations[0].field, "lines[0].item.eccn");
 	assert_string_equal(f->violations[1].field, "lines[1].value_usd");
@@ -298,18 +300,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_nothing_is_assumed_unasked, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_the_request_assumes, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_a_profile_assumes, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_what_goes_before_what, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_every_party, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_values_in_words, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_bad_assumptions, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_one_bad_line_does_not_lose_the_others, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_a_blocked_line_stays_blocked_beside_a_bad_one, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_only_bad_lines_are_a_bad_request, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_a_bad_party_is_a_bad_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_is_assumed_unasked, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_request_assumes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_profile_assumes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_goes_before_what, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_every_party, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_values_in_words, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_assumptions, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_bad_line_does_not_lose_the_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_blocked_line_stays_blocked_beside_a_bad_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_only_bad_lines_are_a_bad_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_bad_party_is_a_bad_request, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,11 +61,12 @@ static json_t *
 request_of(const char *more)
 {
 	json_error_t error;
-	json_t *request = json_loads("{\"as_of\": \"2026-06-01\", \"transaction_type\": \"export\", \"destination\": \"FAR\","
-	                             "\"item\": {\"eccn\": \"machine\"}, \"value_usd\": 100, \"end_use\": \"civil\","
-	                             "\"parties\": [{\"role\": \"end_user\", \"lists\": [], \"military_end_user\": false}],"
-	                             "\"near_misses\": 64}",
-	                             0, &error);
+	json_t *request =
+		json_loads("{\"as_of\": \"2026-06-01\", \"transaction_type\": \"export\", \"destination\": \"FAR\","
+	               "\"item\": {\"eccn\": \"machine\"}, \"value_usd\": 100, \"end_use\": \"civil\","
+	               "\"parties\": [{\"role\": \"end_user\", \"lists\": [], \"military_end_user\": false}],"
+	               "\"near_misses\": 64}",
+	               0, &error);
 	json_t *other = json_loads(more, 0, &error);
 
 	assert_non_null(request);
@@ -140,18 +141,18 @@ static void
 test_every_one_is_true(void **state)
 {
 	static const char *const requests[] = {
-	    "{}",
-	    "{\"value_usd\": 100.01}",
-	    "{\"value_usd\": 1000000}",
-	    "{\"destination\": \"FOE\"}",
-	    "{\"destination\": \"NEAR\"}",
-	    "{\"item\": {\"eccn\": \"bread\"}}",
-	    "{\"end_use\": \"military\"}",
-	    "{\"end_use\": \"nuclear\"}",
-	    "{\"order_date\": \"2025-12-31\"}",
-	    "{\"order_date\": \"2026-01-01\", \"value_usd\": 200}",
-	    "{\"parties\": [{\"role\": \"end_user\", \"lists\": [\"DPL\"], \"military_end_user\": false}]}",
-	    "{\"parties\": [{\"role\": \"end_user\", \"lists\": [\"EL\"], \"military_end_user\": true}]}",
+		"{}",
+		"{\"value_usd\": 100.01}",
+		"{\"value_usd\": 1000000}",
+		"{\"destination\": \"FOE\"}",
+		"{\"destination\": \"NEAR\"}",
+		"{\"item\": {\"eccn\": \"bread\"}}",
+		"{\"end_use\": \"military\"}",
+		"{\"end_use\": \"nuclear\"}",
+		"{\"order_date\": \"2025-12-31\"}",
+		"{\"order_date\": \"2026-01-01\", \"value_usd\": 200}",
+		"{\"parties\": [{\"role\": \"end_user\", \"lists\": [\"DPL\"], \"military_end_user\": false}]}",
+		"{\"parties\": [{\"role\": \"end_user\", \"lists\": [\"EL\"], \"military_end_user\": true}]}",
 	};
 	size_t n = 0;
 
@@ -281,6 +282,21 @@ test_none_while_facts_are_missing(void **state)
 }
 
 static void
+test_parties_of_one_role_are_told_apart(void **state)
+{
+	json_t *request = request_of("{\"parties\": [{\"role\": \"end_user\", \"lists\": [], \"military_end_user\": false},"
+	                             "{\"role\": \"buyer\", \"lists\": [], \"military_end_user\": false},"
+	                             "{\"role\": \"end_user\", \"lists\": [\"DPL\"], \"military_end_user\": false}]}");
+	struct pq_decision decision = decide(*state, request);
+
+	assert_int_equal(decision.outcome, PQ_OUTCOME_PROHIBITED);
+	assert_int_equal(decision.n_near_misses, 1);
+	assert_string_equal(decision.near_misses[0].name, "parties.end_user[1].lists");
+	assert_string_equal(decision.near_misses[0].from, "DPL");
+	json_decref(request);
+}
+
+static void
 test_of_each_line(void **state)
 {
 	json_t *request = request_of("{\"item\": {\"lines\": [{\"eccn\": \"machine\", \"value_usd\": 500},"
@@ -299,14 +315,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_every_one_is_true, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_a_clean_answer_and_what_would_spoil_it, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_a_blocked_answer_and_the_way_to_yes, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_what_is_fixed_is_left_alone, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_the_decision_is_the_same, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_none_while_facts_are_missing, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_of_each_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_every_one_is_true, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_clean_answer_and_what_would_spoil_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_blocked_answer_and_the_way_to_yes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_fixed_is_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_decision_is_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_none_while_facts_are_missing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_parties_of_one_role_are_told_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_of_each_line, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
