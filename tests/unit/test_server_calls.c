@@ -360,16 +360,28 @@ test_unknown_methods(void **state)
 	assert_lives(f);
 }
 
+/* A request whose time is up is not decided. Straight into the worker: over a socket the answer may come first. */
 static void
 test_deadline(void **state)
 {
 	struct fixture *f = *state;
-	struct raw_end end;
+	struct pq_server *server = calloc(1, sizeof(*server));
+	struct pq_worker worker = {.server = server};
+	struct pq_reply reply;
+	gpr_timespec now = gpr_now(GPR_CLOCK_MONOTONIC);
 
-	raw_call(&f->client, DECIDE, "", 0, 0, false, &end);
-	assert_int_equal(end.code, GRPC_STATUS_DEADLINE_EXCEEDED);
-	raw_end_free(&end);
-	assert_lives(f);
+	assert_non_null(server);
+	server->options = &f->options;
+	pq_arena_init(&worker.arena, 65536);
+	pq_worker_handle(&worker, PQ_RPC_DECIDE, NULL, gpr_time_sub(now, gpr_time_from_millis(1, GPR_TIMESPAN)), NULL,
+	                 &reply);
+	assert_int_equal(reply.code, GRPC_STATUS_DEADLINE_EXCEEDED);
+	assert_int_equal(worker.counts[PQ_RPC_DECIDE].calls, 1);
+	assert_int_equal(worker.counts[PQ_RPC_DECIDE].refused, 1);
+	assert_int_equal(worker.arena.used, 0);
+	grpc_slice_unref(reply.details);
+	pq_arena_release(&worker.arena);
+	free(server);
 }
 
 /* ---- health ------------------------------------------------------------------------------------------------------ */
