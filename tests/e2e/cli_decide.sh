@@ -113,7 +113,77 @@ err=$("$PRATIQUE" decide --store "$store" - <"$scratch/long.json" 2>&1) || code=
 exits 1 "$PRATIQUE" decide --store "$store" "$scratch/missing.json"
 complains missing.json
 
+# What nobody says may be assumed: by the request, or by a profile of the packs; both are echoed.
+silent=(--as-of 2026-06-01 --type export --item machine --to FAR --value 50 --party role=end_user)
+exits 0 "$PRATIQUE" decide --store "$store" --json "${silent[@]}"
+says '"outcome":"NEEDS_INFORMATION"'
+says '"assumed":[]'
+exits 0 "$PRATIQUE" decide --store "$store" --json "${silent[@]}" --assume party.military_end_user=false
+says '"outcome":"LICENSE_EXCEPTION_AVAILABLE"'
+says '"assumed":[{"fact":"party.military_end_user","value":"false","source":null}]'
+exits 0 "$PRATIQUE" decide --store "$store" --json "${silent[@]}" --profile peaceful --profile warlike
+says '"outcome":"LICENSE_EXCEPTION_AVAILABLE"'
+says '"assumed":[{"fact":"party.military_end_user","value":"false","source":"peaceful"}]'
+exits 0 "$PRATIQUE" decide --store "$store" --json "${silent[@]}" --profile peaceful --assume party.military_end_user=true
+says '"outcome":"LICENSE_REQUIRED"'
+exits 0 "$PRATIQUE" decide --store "$store" "${silent[@]}" --profile peaceful
+says "Assumed"
+says "party.military_end_user: false (by the profile peaceful)"
+printf '{%s, "destination": "FAR", "item": {"eccn": "machine"}, "value_usd": 50, "parties": [{"role": "end_user"}],
+	"assume": {"party": {"military_end_user": true}}, "profile": ["warlike"], "near_misses": 3}' "$day" >"$scratch/assume.json"
+exits 0 "$PRATIQUE" decide --store "$store" --json "$scratch/assume.json"
+says '"outcome":"LICENSE_REQUIRED"'
+exits 0 "$PRATIQUE" decide --store "$store" --json "$scratch/assume.json" --assume party.military_end_user=false
+says '"outcome":"LICENSE_EXCEPTION_AVAILABLE"'
+printf '{%s, "destination": "FAR", "item": {"eccn": "machine"}, "value_usd": 50, "parties": [{"role": "end_user"}],
+	"profile": "warlike"}' "$day" >"$scratch/assume.json"
+exits 0 "$PRATIQUE" decide --store "$store" --json "$scratch/assume.json" --profile peaceful
+says '"source":"peaceful"'
+refused "assume" "{$day, \"assume\": null}"
+refused "assume" "{$day, \"assume\": [\"civil\"]}"
+refused "assume.value_usd" "{$day, \"assume\": {\"value_usd\": null}}"
+refused "assume.value_usd" "{$day, \"assume\": {\"value_usd\": true}}"
+refused "assume.nonsense" "{$day, \"assume\": {\"nonsense\": 1}}"
+refused "profile" "{$day, \"profile\": \"nobody\"}"
+refused "profile" "{$day, \"profile\": 5}"
+refused "profile[1]" "{$day, \"profile\": [\"peaceful\", 5]}"
+refused "profile" "{$day, \"profile\": [$(printf '"peaceful",%.0s' {1..16})\"peaceful\"]}"
+
+# Near misses, where they are asked for.
+exits 0 "$PRATIQUE" decide --store "$store" --json "${flags[@]}"
+says '"near_misses":[]'
+exits 0 "$PRATIQUE" decide --store "$store" --json "${flags[@]}" --near-misses
+says '"near_misses":[{"fact":"value_usd","from":"100.5","to":"100","outcome":"LICENSE_EXCEPTION_AVAILABLE","rule":"toy.small","cite":"Law 3"}]'
+exits 0 "$PRATIQUE" decide --store "$store" "${flags[@]}" --value 50 --near-misses=1
+says "What would change the answer"
+says "instead of"
+exits 0 "$PRATIQUE" decide --store "$store" --json "${flags[@]}" --near-misses=0
+says '"near_misses":[]'
+for wrong in 65 -1 1.5 '"3"' null '[]'; do
+	refused "near_misses" "{$day, \"near_misses\": $wrong}"
+done
+
+# One bad line does not lose the others; where all are bad, the request is.
+printf '{%s, "destination": "FAR", "parties": [{"role": "end_user", "military_end_user": false}], "item": {"lines": [
+	{"eccn": "machine", "value_usd": 50}, {"eccn": "wine"}, {"eccn": "bread"}]}}' "$day" >"$scratch/lines.json"
+exits 0 "$PRATIQUE" decide --store "$store" --json "$scratch/lines.json"
+says '"outcome":"NEEDS_INFORMATION"'
+says '"part":"lines[0]","outcome":"LICENSE_EXCEPTION_AVAILABLE"'
+says '"part":"lines[2]","outcome":"NO_LICENSE_REQUIRED"'
+says '"violations":[{"field":"lines[1].item.eccn","reason":"UNKNOWN_SYMBOL",'
+exits 0 "$PRATIQUE" decide --store "$store" "$scratch/lines.json"
+says "lines[1]: refused"
+refused "lines[1].item.eccn" "{$day, \"item\": {\"lines\": [{\"eccn\": \"wine\"}, {\"eccn\": \"beer\"}]}}"
+
 # Flags that are wrong name themselves.
+exits 2 "$PRATIQUE" decide --store "$store" "${flags[@]}" --assume bare
+complains "--assume"
+exits 2 "$PRATIQUE" decide --store "$store" "${flags[@]}" --near-misses=many
+complains "--near-misses"
+exits 3 "$PRATIQUE" decide --store "$store" "${flags[@]}" --near-misses=65
+complains "near_misses"
+exits 3 "$PRATIQUE" decide --store "$store" "${flags[@]}" --profile nobody
+complains "nobody"
 exits 2 "$PRATIQUE" decide --store "$store" "${flags[@]}" --value 1e5
 complains "--value"
 exits 2 "$PRATIQUE" decide --store "$store" "${flags[@]}" --fact bare

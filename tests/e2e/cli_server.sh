@@ -46,6 +46,18 @@ cat >"$scratch/lines.json" <<-'JSON'
 	 "parties": [{"role": "end_user", "military_end_user": false}]}
 JSON
 same "$scratch/lines.json"
+same "$scratch/lines.json" --near-misses --profile warlike
+same "${base[@]}" --to FAR --value 50 --party role=end_user --profile peaceful --near-misses=2
+same "${base[@]}" --to FAR --value 5000 --party role=end_user --assume party.military_end_user=false --near-misses
+sed 's/bread/wine/' "$scratch/lines.json" >"$scratch/bad-line.json"
+same "$scratch/bad-line.json"
+exits 0 "$PRATIQUE" explain --store "$store" "$scratch/bad-line.json"
+here=$out
+exits 0 "$PRATIQUE" explain --server "$address" "$scratch/bad-line.json"
+[ "$out" = "$here" ] || note "store and server explain in different words"
+exits 3 "$PRATIQUE" decide --server "$address" "${base[@]}" --profile nobody --assume nonsense=1
+complains "nobody"
+complains "assume.nonsense"
 
 exits 3 "$PRATIQUE" decide --server "$address" "${base[@]}" --to ATLANTIS --value -1 --fact nonsense=1
 complains "destination"

@@ -74,10 +74,11 @@ toy_pack() {
 		  item: { symbols: [machine, bread] }
 		facts:
 		  - { name: transaction_type, type: symbol, domain: transaction_type, required: true, title: what is done }
-		  - { name: destination, type: symbol, domain: country, title: where it goes, ask: Where does it go? }
-		  - { name: item.eccn, type: symbol, domain: item, title: what it is, ask: What is it? }
+		  - { name: destination, type: symbol, domain: country, fixed: true, title: where it goes, ask: Where does it go? }
+		  - { name: item.eccn, type: symbol, domain: item, fixed: true, title: what it is, ask: What is it? }
 		  - { name: value_usd, type: number, min: 0, title: value, ask: What is it worth? }
 		  - { name: party.role, type: symbol, domain: role, required: true, title: part }
+		  - { name: party.name, type: text, title: name of the party }
 		  - { name: party.military_end_user, type: bool, title: serves military ends, ask: Does it serve military ends? }
 		attributes:
 		  - { name: destination.list, type: symbols, domain: list, title: lists of the destination }
@@ -92,6 +93,9 @@ toy_pack() {
 		      list: { type: symbol, domain: list }
 		jurisdictions:
 		  - { name: TOY, available: LICENSE_EXCEPTION_AVAILABLE }
+		profiles:
+		  - { name: peaceful, title: Nobody is military, assume: { party.military_end_user: false } }
+		  - { name: warlike, title: Everybody is military, assume: { party.military_end_user: true } }
 	YAML
 	printf 'code,list\nNEAR,friend\nFAR,watched\nFOE,denied\n' >"$1/tables/countries.csv"
 	cat >"$1/rules/law.yaml" <<-'YAML'
