@@ -322,6 +322,41 @@ a_decision_has_the_names_of_a_case(void **state)
 }
 
 static void
+what_was_assumed_and_what_is_near(void **state)
+{
+	struct pq_assumed assumed[] = {{"end_use", "civil", "shop"}, {"party.lists", "none", ""}};
+	struct pq_near_miss near[] = {{"value_usd", "5000", "1500", PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE, &rule},
+	                              {"regime", "EAR", "none", PQ_OUTCOME_NO_LICENSE_REQUIRED, NULL}};
+	const struct pq_violation violation = {"lines[1].item.eccn", "UNKNOWN_SYMBOL", "is not known"};
+	struct pq_decision parts[] = {
+		{.outcome = PQ_OUTCOME_LICENSE_REQUIRED, .jurisdiction = "", .near_misses = near, .n_near_misses = 2},
+		{.outcome = PQ_OUTCOME_NEEDS_INFORMATION, .jurisdiction = "", .violations = &violation, .n_violations = 1},
+	};
+	const char *names[] = {"lines[0]", "lines[1]"};
+	struct pq_decision decision = {.outcome = PQ_OUTCOME_LICENSE_REQUIRED,
+	                               .jurisdiction = "",
+	                               .assumed = assumed,
+	                               .n_assumed = 2,
+	                               .parts = parts,
+	                               .part_names = names,
+	                               .n_parts = 2};
+	const char *text = pq_decision_to_json(&decision, *state);
+
+	assert_non_null(text);
+	assert_non_null(strstr(text, "\"assumed\":[{\"fact\":\"end_use\",\"value\":\"civil\",\"source\":\"shop\"},"
+	                             "{\"fact\":\"party.lists\",\"value\":\"none\",\"source\":null}]"));
+	assert_non_null(strstr(text, "\"near_misses\":[{\"fact\":\"value_usd\",\"from\":\"5000\",\"to\":\"1500\","
+	                             "\"outcome\":\"LICENSE_EXCEPTION_AVAILABLE\",\"rule\":\"chart.ns1\","
+	                             "\"cite\":\"15 CFR 738.4\"},{\"fact\":\"regime\",\"from\":\"EAR\",\"to\":\"none\","
+	                             "\"outcome\":\"NO_LICENSE_REQUIRED\",\"rule\":null,\"cite\":null}]"));
+	assert_non_null(strstr(text, "\"violations\":[{\"field\":\"lines[1].item.eccn\",\"reason\":\"UNKNOWN_SYMBOL\","
+	                             "\"description\":\"is not known\"}]"));
+	/* Assumptions are of the whole, faults of the part that has them. */
+	assert_null(strstr(strstr(text, "\"parts\""), "\"assumed\""));
+	assert_null(strstr(strstr(text, "\"violations\"") + 1, "\"violations\""));
+}
+
+static void
 no_policy_is_null(void **state)
 {
 	struct pq_decision decision = {.outcome = PQ_OUTCOME_NOT_SUBJECT, .jurisdiction = ""};
@@ -356,6 +391,7 @@ main(void)
 		TEST(missing_facts_count_where_information_is_needed),
 		TEST(without_memory_nothing_passes),
 		TEST(a_decision_has_the_names_of_a_case),
+		TEST(what_was_assumed_and_what_is_near),
 		TEST(no_policy_is_null),
 	};
 

@@ -234,6 +234,73 @@ a_query_is_no_fact(void **state)
 }
 
 static void
+near_misses_are_counted(void **state)
+{
+	struct fixture *f = *state;
+
+	read_well(f, "{\"as_of\": \"2026-01-01\"}");
+	assert_int_equal(f->request.near_misses, 0);
+	read_well(f, "{\"as_of\": \"2026-01-01\", \"near_misses\": 64}");
+	assert_int_equal(f->request.near_misses, 64);
+	assert_int_equal(f->request.facts.n, 0);
+	read_well(f, "{\"as_of\": \"2026-01-01\", \"request\": {\"near_misses\": true}}");
+	assert_int_equal(f->request.near_misses, PQ_NEAR_MISSES_USUAL);
+	read_well(f, "{\"as_of\": \"2026-01-01\", \"near_misses\": false}");
+	assert_int_equal(f->request.near_misses, 0);
+	static const char *const wrong[] = {"65", "-1", "2.0", "\"8\"", "null", "[8]", "{}"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char text[80];
+		snprintf(text, sizeof(text), "{\"as_of\": \"2026-01-01\", \"near_misses\": %s}", wrong[i]);
+		refused(f, text, PQ_EINVAL, "near_misses", "0 to 64");
+	}
+}
+
+static void
+assumptions_are_facts_by_full_names(void **state)
+{
+	struct fixture *f = *state;
+
+	read_well(f, "{\"as_of\": \"2026-01-01\", \"value_usd\": 1, \"assume\": {\"party.military_end_user\": false,"
+	             "\"party\": {\"country\": \"KH\"}, \"value_usd\": 7, \"end_use\": null}}");
+	assert_int_equal(f->request.facts.n, 1);
+	assert_int_equal(f->request.assume.n, 4);
+	has_bool(&f->request.assume, "party.military_end_user", false);
+	has_text(&f->request.assume, "party.country", "KH");
+	has_number(&f->request.assume, "value_usd", 7 * PQ_NUMBER_SCALE);
+	get(&f->request.assume, "end_use", PQ_VALUE_UNKNOWN); /* pq_decide() says that this is no assumption */
+
+	refused(f, "{\"as_of\": \"2026-01-01\", \"assume\": null}", PQ_EINVAL, "assume", "null");
+	refused(f, "{\"as_of\": \"2026-01-01\", \"assume\": \"civil\"}", PQ_EINVAL, "assume", "must be an object");
+	refused(f, "{\"as_of\": \"2026-01-01\", \"assume\": {\"a.b\": 1, \"a\": {\"b\": 2}}}", PQ_EINVAL, "assume.a.b",
+	        "a second time");
+	refused(f, "{\"as_of\": \"2026-01-01\", \"request\": {\"assume\": {\"x\": [1]}}}", PQ_EINVAL, "request.assume.x[0]",
+	        "string");
+}
+
+static void
+a_profile_or_several(void **state)
+{
+	struct fixture *f = *state;
+
+	read_well(f, "{\"as_of\": \"2026-01-01\", \"profile\": \"civil\"}");
+	assert_int_equal(f->request.n_profiles, 1);
+	assert_memory_equal(f->request.profiles[0].at, "civil", 5);
+	read_well(f, "{\"as_of\": \"2026-01-01\", \"profile\": [\"civil\", \"us\"]}");
+	assert_int_equal(f->request.n_profiles, 2);
+	assert_int_equal(f->request.profiles[1].len, 2);
+	assert_int_equal(f->request.facts.n, 0);
+	read_well(f, "{\"as_of\": \"2026-01-01\", \"profile\": []}");
+	assert_int_equal(f->request.n_profiles, 0);
+	refused(f, "{\"as_of\": \"2026-01-01\", \"profile\": null}", PQ_EINVAL, "profile", "null");
+	refused(f, "{\"as_of\": \"2026-01-01\", \"profile\": {}}", PQ_EINVAL, "profile", "list");
+	refused(f, "{\"as_of\": \"2026-01-01\", \"profile\": [\"civil\", 1]}", PQ_EINVAL, "profile[1]", "string");
+	refused(f,
+	        "{\"as_of\": \"2026-01-01\", \"profile\": [\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
+	        "\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\"]}",
+	        PQ_ELIMIT, "profile", "16");
+}
+
+static void
 numbers_are_exact(void **state)
 {
 	struct fixture *f = *state;
@@ -526,6 +593,9 @@ main(void)
 		TEST(the_day_stands_inside_or_beside),
 		TEST(dates_exist),
 		TEST(a_query_is_no_fact),
+		TEST(near_misses_are_counted),
+		TEST(assumptions_are_facts_by_full_names),
+		TEST(a_profile_or_several),
 		TEST(numbers_are_exact),
 		TEST(null_is_not_an_empty_list),
 		TEST(unknown_owners_and_hits_are_facts),
