@@ -298,6 +298,20 @@ only_outcome(const struct pq_jurisdiction *law)
 	return law->only != PQ_OUTCOME_NONE ? law->only : PQ_OUTCOME_REFER;
 }
 
+/* The law alone gives the answer, unless a person must decide. */
+static void
+widen_by_law(const struct or_world *w, struct or_node *node, enum pq_outcome outcome)
+{
+	struct or_verdict referred = or_known(false);
+
+	for (size_t r = 0; r < w->model->n_rules; r++) {
+		if (w->model->rules[r].kind == PQ_KIND_REFER)
+			or_or(&referred, &node->holds[r]);
+	}
+	widen(node, referred.is == OR_TRUE ? severer(outcome, PQ_OUTCOME_REFER) : outcome,
+	      referred.is != OR_FALSE ? severer(outcome, PQ_OUTCOME_REFER) : outcome);
+}
+
 /* One jurisdiction that the transaction may be under; NULL = none. */
 static void
 add_jurisdiction(struct or_world *w, struct or_node *node, const struct pq_jurisdiction *law)
@@ -305,13 +319,12 @@ add_jurisdiction(struct or_world *w, struct or_node *node, const struct pq_juris
 	enum pq_outcome best, worst, available = PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE;
 
 	if (w->request->jurisdiction_only) {
-		widen(node, only_outcome(law), only_outcome(law));
+		widen_by_law(w, node, only_outcome(law));
 		return;
 	}
 	/* No law at all is not a "yes": a person must look. */
 	if (law == NULL || law->fixed != PQ_OUTCOME_NONE) {
-		enum pq_outcome outcome = law != NULL ? law->fixed : PQ_OUTCOME_REFER;
-		widen(node, outcome, outcome);
+		widen_by_law(w, node, law != NULL ? law->fixed : PQ_OUTCOME_REFER);
 		return;
 	}
 	if (law->available != PQ_OUTCOME_NONE)

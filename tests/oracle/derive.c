@@ -186,8 +186,7 @@ all_together(struct or_world *w, uint32_t attr, struct or_at at)
 		or_set_join(v.may, one.may);
 		if (when.is == OR_TRUE)
 			or_set_join(v.sure, one.sure);
-		if (or_value_may_exist(&one))
-			or_deps_join(&v.why, &when.why);
+		or_deps_join(&v.why, &when.why);
 		if (!or_value_certain(&one))
 			or_deps_join(&v.why, &one.why);
 	}
@@ -206,15 +205,13 @@ the_first(struct or_world *w, uint32_t attr, struct or_at at)
 		if (when.is == OR_FALSE)
 			continue;
 		struct or_value one = said_by(w, attr, rule, at);
+		or_deps_join(&v.why, &when.why);
+		or_deps_join(&v.why, &one.why);
 		if (!or_value_may_exist(&one))
 			continue;
 		bool always = !one.may_none;
 		one.may_none = false;
 		or_value_alternative(w, &v, &one, i == 0);
-		or_deps_join(&v.why, &when.why);
-		one.may_none = !always;
-		if (!or_value_certain(&one))
-			or_deps_join(&v.why, &one.why);
 		if (when.is == OR_TRUE && always)
 			return v;
 	}
@@ -226,8 +223,15 @@ struct or_value
 or_derived(struct or_world *w, uint32_t attr, struct or_at at)
 {
 	const struct pq_attr *a = &w->model->attrs[attr];
+	struct or_value v;
 
 	if (a->type == PQ_TYPE_BOOL)
-		return any_true(w, attr, at);
-	return or_form_of(a->type) == OR_MANY ? all_together(w, attr, at) : the_first(w, attr, at);
+		v = any_true(w, attr, at);
+	else if (or_form_of(a->type) == OR_MANY)
+		v = all_together(w, attr, at);
+	else
+		v = the_first(w, attr, at);
+	if (or_value_certain(&v))
+		v.why = (struct or_deps){0};
+	return v;
 }

@@ -201,14 +201,15 @@ compare_ends(struct diff *d, const char *field, enum pq_outcome a, enum pq_outco
 }
 
 /*
- * Which of REFER and worse is the mildest can hang on what was split first too, for a branch that is REFER or worse is
- * left as it is: "at least REFER" is what both must say.
+ * Where all completions are REFER or worse, what the answer is can hang on what was split first too, for a branch that is
+ * REFER or worse is left as it is: that it is at least REFER is what both must say.
  */
 static bool
 are_severe(const struct pq_decision *a, const struct pq_decision *b)
 {
-	return a->outcome >= PQ_OUTCOME_REFER && b->outcome >= PQ_OUTCOME_REFER && a->outcome != b->outcome &&
-	       (a->worst > a->best || b->worst > b->best);
+	bool searched = a->worst > a->best || b->worst > b->best || a->outcome != a->best || b->outcome != b->best;
+
+	return a->best >= PQ_OUTCOME_REFER && b->best >= PQ_OUTCOME_REFER && a->outcome != b->outcome && searched;
 }
 
 static void
