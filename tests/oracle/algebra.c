@@ -312,24 +312,31 @@ widen_by_law(const struct or_world *w, struct or_node *node, enum pq_outcome out
 	      referred.is != OR_FALSE ? severer(outcome, PQ_OUTCOME_REFER) : outcome);
 }
 
-/* One jurisdiction that the transaction may be under; NULL = none. */
+/* What the law alone says, unless a person must decide: on a day that the packs do not know, say. */
+static void
+add_by_law(const struct or_world *w, struct or_node *node, enum pq_outcome outcome)
+{
+	struct or_verdict referred = or_known(false);
+
+	for (size_t r = 0; r < w->model->n_rules; r++) {
+		if (w->model->rules[r].kind == PQ_KIND_REFER)
+			or_or(&referred, &node->holds[r]);
+	}
+	widen(node, referred.is == OR_TRUE ? severer(outcome, PQ_OUTCOME_REFER) : outcome,
+	      referred.is != OR_FALSE ? severer(outcome, PQ_OUTCOME_REFER) : outcome);
+}
+
+/* One jurisdiction that the transaction may be under; NULL = none, which is not a "yes": a person must look. */
 static void
 add_jurisdiction(struct or_world *w, struct or_node *node, const struct pq_jurisdiction *law)
 {
-	enum pq_outcome best, worst, available = PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE;
+	enum pq_outcome best, worst;
 
-	if (w->request->jurisdiction_only) {
-		widen_by_law(w, node, only_outcome(law));
+	if (law == NULL || law->fixed != PQ_OUTCOME_NONE || w->request->jurisdiction_only) {
+		add_by_law(w, node, only_outcome(law));
 		return;
 	}
-	/* No law at all is not a "yes": a person must look. */
-	if (law == NULL || law->fixed != PQ_OUTCOME_NONE) {
-		widen_by_law(w, node, law != NULL ? law->fixed : PQ_OUTCOME_REFER);
-		return;
-	}
-	if (law->available != PQ_OUTCOME_NONE)
-		available = law->available;
-	outcome_by_rules(w, node, available, &best, &worst);
+	outcome_by_rules(w, node, law->available, &best, &worst);
 	widen(node, best, worst);
 }
 
@@ -355,6 +362,17 @@ open_exception(struct or_world *w, const struct or_node *node, const struct or_e
 		    (rule->kind == PQ_KIND_RESTRICTION && or_bars(rule, name)))
 			or_deps_join(deps, &node->holds[r].why);
 	}
+}
+
+/* Where the law alone decides, only these rules may still. */
+static void
+collect_referrals(struct or_world *w, struct or_node *node)
+{
+	for (size_t r = 0; r < w->model->n_rules; r++) {
+		if (w->model->rules[r].kind == PQ_KIND_REFER)
+			or_deps_join(&node->open, &node->holds[r].why);
+	}
+	node->split = node->open;
 }
 
 /* What rules wait for that decide; and of that, what the outcome may still depend on. */
@@ -389,10 +407,8 @@ or_evaluate(struct or_world *w, struct or_node *ret)
 	for (uint32_t i = 0; i < j->may.n; i++)
 		node.fixed &= !or_set_has(j->may, i) || !leaves_it_to_rules(w, i);
 	node.fixed &= or_value_certain(j) || w->request->jurisdiction_only;
-	if (!node.fixed) {
-		evaluate_rules(w, &node);
-		evaluate_exceptions(w, &node);
-	}
+	evaluate_rules(w, &node);
+	evaluate_exceptions(w, &node);
 	for (uint32_t i = 0; i < j->may.n; i++) {
 		if (or_set_has(j->may, i))
 			add_jurisdiction(w, &node, or_jurisdiction(w->model, i));
@@ -404,7 +420,9 @@ or_evaluate(struct or_world *w, struct or_node *ret)
 		node.split = node.open = j->why;
 		node.best = PQ_OUTCOME_NOT_SUBJECT;
 		node.worst = PQ_OUTCOME_PROHIBITED;
-	} else if (!node.fixed) {
+	} else if (node.fixed) {
+		collect_referrals(w, &node);
+	} else {
 		collect_open(w, &node);
 	}
 	*ret = node;

@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 /* ---- what is given -------------------------------------------------------------------------------------------- */
 
 /* The name of a fact within its element: without "party." and its kind. */
@@ -26,6 +32,18 @@ find(const struct pq_facts *facts, const char *name)
 	return NULL;
 }
 
+static bool
+says_code_of(const struct or_world *w, uint32_t mark, int line)
+{
+	for (size_t c = 0; c < w->model->n_attrs; c++) {
+		const struct pq_attr *code = &w->model->attrs[c];
+		if (code->type == PQ_TYPE_CODE && code->mark_attr == mark && code->scope == PQ_SCOPE_REQUEST &&
+		    find(&w->request->lines[line], code->name) != NULL)
+			return true;
+	}
+	return false;
+}
+
 const struct pq_value *
 or_given(const struct or_world *w, uint32_t attr, struct or_at at, int line)
 {
@@ -46,6 +64,9 @@ or_given(const struct or_world *w, uint32_t attr, struct or_at at, int line)
 		line = w->line;
 	if (line >= 0)
 		value = find(&request->lines[line], a->name);
+	/* A line that says its own code does not take over the mark of the request's code. */
+	if (value == NULL && line >= 0 && says_code_of(w, attr, line))
+		return NULL;
 	return value != NULL ? value : find(&request->facts, a->name);
 }
 
@@ -64,12 +85,6 @@ or_symbol(const struct pq_model *model, uint32_t domain, struct pq_text text)
 	return symbol != PQ_NO_INDEX ? symbol : model->domains[domain].other;
 }
 
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 static bool
 begins_with(struct pq_text text, const char *prefix)
 {
@@ -84,7 +99,7 @@ begins_with(struct pq_text text, const char *prefix)
 	return true;
 }
 
-/* ".h.1", "(h)(1)" and "h.1" are one path. */
+/* ".h.1", "(H)(1)" and "h.1" are one path. */
 static const char *
 normal_path(struct pq_arena *arena, const char *text, size_t len)
 {
@@ -94,7 +109,7 @@ normal_path(struct pq_arena *arena, const char *text, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		bool separator = text[i] == '.' || text[i] == '(' || text[i] == ')' || text[i] == ' ';
 		if (!separator)
-			path[n++] = text[i];
+			path[n++] = lower(text[i]);
 		else if (n > 0 && path[n - 1] != '.')
 			path[n++] = '.';
 	}

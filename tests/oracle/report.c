@@ -216,7 +216,7 @@ report_prohibitions(struct report *r)
 	enum pq_kind kind = d->outcome == PQ_OUTCOME_PROHIBITED ? PQ_KIND_PROHIBITION : PQ_KIND_REFER;
 
 	d->prohibitions = or_alloc(r->w->out, model->n_rules, sizeof(*d->prohibitions));
-	if (r->root->fixed || (d->outcome != PQ_OUTCOME_PROHIBITED && d->outcome != PQ_OUTCOME_REFER))
+	if (d->outcome != PQ_OUTCOME_REFER && (r->root->fixed || d->outcome != PQ_OUTCOME_PROHIBITED))
 		return;
 	for (uint32_t i = 0; i < model->n_rules; i++) {
 		if (model->rules[i].kind == kind && r->root->holds[i].is == OR_TRUE)

@@ -107,7 +107,6 @@ struct maker {
 	struct pq_arena *arena;
 	unsigned given;   /* how often a fact is said, in percent */
 	unsigned null;    /* how often it is said to be unknown */
-	bool no_marks;    /* codes have none: where lines may say another code than the whole */
 };
 
 static struct pq_text
@@ -138,7 +137,7 @@ random_code(struct maker *m, const struct pq_attr *attr)
 	const char *symbol = domain->symbols[pq_random_below(&m->random, domain->n_symbols)];
 	const char *mark = "";
 
-	if (attr->marks.n > 0 && !m->no_marks && pq_random_chance(&m->random, 20))
+	if (attr->marks.n > 0 && pq_random_chance(&m->random, 20))
 		mark = attr->marks.at[0];
 	if (attr->path == PQ_NO_INDEX || pq_random_chance(&m->random, 15))
 		return text(must(pq_arena_printf(m->arena, "%s%s", mark, symbol)));
@@ -292,9 +291,8 @@ pq_random_request(const struct pq_random_request_form *form, uint64_t seed, stru
 	m.null = (unsigned)pq_random_below(&m.random, 8);
 	request.as_of = random_day(&m);
 	request.jurisdiction_only = pq_random_chance(&m.random, 2);
-	m.no_marks = pq_random_chance(&m.random, 8);
 	request.facts = random_facts(&m, PQ_SCOPE_REQUEST, m.given);
-	if (m.no_marks) {
+	if (pq_random_chance(&m.random, 8)) {
 		struct pq_facts *lines = must(pq_arena_array(arena, 3, sizeof(*lines)));
 		request.n_lines = 1 + pq_random_below(&m.random, 3);
 		for (size_t i = 0; i < request.n_lines; i++)

@@ -103,7 +103,7 @@ derive_set(struct maker *m, const char *attr, char type, const char *const *valu
 static void
 derive_numbers(struct maker *m)
 {
-	static const char *const comparisons[] = {"<", "<=", ">", ">=", "=", "!="};
+	static const char *const comparisons[] = {"<", "<=", ">", ">=", "=", "!=", NULL};
 	static const char *const numbers[] = {"value", "extra", "total", "limit", "sum", NULL};
 
 	derive_lookup(m, "limit", "limit", 25);
