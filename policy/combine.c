@@ -255,12 +255,13 @@ use_exceptions(struct pq_eval *ev)
 
 struct findings {
 	enum pq_tri prohibited, refer, required, usable;
+	enum pq_tri refer_any; /* by rules of no law in particular: they count even where the law alone gives the answer */
 };
 
 static struct findings
 find(struct pq_eval *ev)
 {
-	struct findings f = {PQ_F, PQ_F, PQ_F, PQ_F};
+	struct findings f = {PQ_F, PQ_F, PQ_F, PQ_F, PQ_F};
 
 	count_requirements(ev);
 	collect_exceptions(ev);
@@ -272,7 +273,9 @@ find(struct pq_eval *ev)
 			f.prohibited = pq_or(f.prohibited, ev->active[i].tri);
 		else if (rule->kind == PQ_KIND_REFER)
 			f.refer = pq_or(f.refer, ev->active[i].tri);
-		else if (rule->kind == PQ_KIND_REQUIREMENT)
+		if (rule->kind == PQ_KIND_REFER && rule->jurisdiction == PQ_NO_INDEX)
+			f.refer_any = pq_or(f.refer_any, ev->active[i].tri);
+		if (rule->kind == PQ_KIND_REQUIREMENT)
 			f.required = pq_or(f.required, ev->counts[rule->requirement]);
 	}
 	return f;
@@ -354,12 +357,14 @@ pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret)
 		ret->worst = PQ_OUTCOME_PROHIBITED;
 		return;
 	}
-	if (ret->jurisdiction->fixed != PQ_OUTCOME_NONE) {
-		fixed(ret, ret->jurisdiction->fixed);
-		return;
-	}
-	if (ev->request->jurisdiction_only) {
-		fixed(ret, ret->jurisdiction->only != PQ_OUTCOME_NONE ? ret->jurisdiction->only : PQ_OUTCOME_REFER);
+	enum pq_outcome by_law = ret->jurisdiction->fixed;
+	if (by_law == PQ_OUTCOME_NONE && ev->request->jurisdiction_only)
+		by_law = ret->jurisdiction->only != PQ_OUTCOME_NONE ? ret->jurisdiction->only : PQ_OUTCOME_REFER;
+	if (by_law != PQ_OUTCOME_NONE) {
+		/* The law alone gives the answer, unless a person must decide: on a day that the packs do not know, say. */
+		ret->best = f.refer_any == PQ_T && by_law < PQ_OUTCOME_REFER ? PQ_OUTCOME_REFER : by_law;
+		ret->worst = f.refer_any != PQ_F && by_law < PQ_OUTCOME_REFER ? PQ_OUTCOME_REFER : by_law;
+		ret->determined = ret->best == ret->worst;
 		return;
 	}
 	ret->best = best_of(&f, ret->jurisdiction->available);
@@ -426,11 +431,15 @@ pq_outcome_deps(struct pq_eval *ev, const struct pq_outcome_range *range)
 
 	if (range->jurisdiction == NULL)
 		return pq_value_deps(ev, &where, PQ_ATTR_JURISDICTION);
-	if (range->jurisdiction->fixed != PQ_OUTCOME_NONE || ev->request->jurisdiction_only)
-		return deps;
+	bool by_law = range->jurisdiction->fixed != PQ_OUTCOME_NONE || ev->request->jurisdiction_only;
 	for (size_t i = 0; i < ev->n_active; i++) {
 		const struct pq_active *active = &ev->active[i];
 		const struct pq_p_rule *rule = &ev->p->rules[active->rule];
+		if (by_law) {
+			if (active->tri == PQ_U && rule->kind == PQ_KIND_REFER && rule->jurisdiction == PQ_NO_INDEX)
+				join_rule_deps(ev, &where, active->rule, &deps);
+			continue;
+		}
 		if (rule->kind == PQ_KIND_REQUIREMENT && ev->counts[rule->requirement] != PQ_F) {
 			required = true;
 			if (ev->counts[rule->requirement] == PQ_U)

@@ -464,12 +464,11 @@ emit_row(struct pq_builder *b, const struct pq_table *table, uint32_t table_inde
 	    .file = pq_build_string(b, row->src.file),
 	    .line = row->src.line,
 	};
-	uint32_t ifs[16];
-	size_t n_ifs = row->n_ifs < 16 ? row->n_ifs : 16;
+	uint32_t *ifs = pq_build_alloc(b, row->n_ifs, sizeof(*ifs));
 
-	for (size_t i = 0; i < n_ifs; i++)
+	for (size_t i = 0; ifs != NULL && i < row->n_ifs; i++)
 		ifs[i] = row->ifs[i].attr * 2 + row->ifs[i].negated;
-	out.ifs = pq_build_list(b, ifs, n_ifs);
+	out.ifs = pq_build_list(b, ifs, ifs != NULL ? row->n_ifs : 0);
 	struct pq_p_cell *cells = pq_build_append(b, PQ_SECTION_CELLS, table->n_columns, &out.cells);
 	for (size_t c = 0; cells != NULL && !b->oom && c < table->n_columns; c++)
 		cells[c] = make_cell(b, &row->cells[c], table->columns[c].type);

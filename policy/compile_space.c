@@ -82,12 +82,16 @@ force_ranges(const struct pq_rule *rule, int32_t to, struct pq_range *ranges, si
 static size_t
 emit_validity(struct pq_builder *b, const struct pq_rule *rule, int32_t to)
 {
-	struct pq_range ranges[64];
+	size_t max = rule->n_stays + 2;
+	struct pq_range *ranges;
 
 	if (rule->from == PQ_DATE_MIN && to == PQ_DATE_MAX && rule->n_stays == 0)
 		return 0;
+	ranges = pq_build_alloc(b, max, sizeof(*ranges));
+	if (ranges == NULL)
+		return 0;
 	struct pq_cond cond = {.op = PQ_OP_RANGE, .attr = PQ_ATTR_AS_OF, .ranges = ranges};
-	cond.n_ranges = force_ranges(rule, to, ranges, sizeof(ranges) / sizeof(ranges[0]));
+	cond.n_ranges = force_ranges(rule, to, ranges, max);
 	emit_cond(b, &cond, PQ_OP_RANGE, NULL, 0);
 	return 1;
 }

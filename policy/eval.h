@@ -146,6 +146,7 @@ struct pq_eval {
 	struct pq_arena *arena;
 	bool oom;
 	bool stale;                 /* everything must be computed anew */
+	uint32_t near_tries;        /* evaluations that near misses have taken, over all legs */
 	uint64_t *changed;          /* attributes: facts whose assumption changed since the last evaluation */
 
 	struct pq_element req, decision;

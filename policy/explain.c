@@ -69,7 +69,9 @@ fill_prohibitions(struct pq_eval *ev, struct pq_decision *d, bool fixed)
 	enum pq_kind kind = d->outcome == PQ_OUTCOME_PROHIBITED ? PQ_KIND_PROHIBITION : PQ_KIND_REFER;
 
 	d->prohibitions = list_of(ev, ev->n_active, sizeof(*d->prohibitions));
-	if (fixed || (d->outcome != PQ_OUTCOME_PROHIBITED && d->outcome != PQ_OUTCOME_REFER))
+	if (d->outcome != PQ_OUTCOME_PROHIBITED && d->outcome != PQ_OUTCOME_REFER)
+		return;
+	if (fixed && d->outcome != PQ_OUTCOME_REFER)
 		return;
 	for (size_t i = 0; !ev->oom && i < ev->n_active; i++) {
 		if (ev->p->rules[ev->active[i].rule].kind == kind && ev->active[i].tri == PQ_T)
@@ -356,7 +358,13 @@ var_question(const struct pq_eval *ev, const struct pq_var *var)
 static void
 fill_missing(struct pq_eval *ev, const struct pq_mask *mask, struct pq_missing **ret, size_t *ret_n)
 {
+	bool any = false;
+
 	*ret = list_of(ev, ev->n_vars, sizeof(**ret));
+	for (size_t i = 0; i < PQ_MAX_VARS / 64; i++)
+		any |= mask->w[i] != 0;
+	if (!any)
+		return;
 	for (size_t a = 0; !ev->oom && a < ev->p->n_attrs; a++) {
 		for (size_t i = 0; i < ev->n_vars; i++) {
 			const struct pq_var *var = &ev->vars[i];

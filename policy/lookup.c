@@ -167,6 +167,8 @@ match_only(struct join *j, const struct pq_p_row *row, const struct pq_p_only *o
 		doubt(j, row, t);
 		return;
 	}
+	if (cell->flags & PQ_CELL_ANY)
+		return;
 	for (uint32_t i = 0; i < only->symbols.n; i++) {
 		for (uint32_t k = 0; k < cell->items.n; k++) {
 			if (j->ev->p->lists[only->symbols.first + i] == j->ev->p->lists[cell->items.first + k])

@@ -9,6 +9,12 @@
 
 #include <string.h>
 
+/*
+ * Evaluations that near misses may take, over all lines of a request: one line takes some hundreds, so that this is
+ * enough for a dozen lines with many parties, and a thousand lines do not hold up a server. Later lines have none then.
+ */
+#define NEAR_TRIES 8192
+
 struct near {
 	struct pq_eval *ev;
 	struct pq_outcome_range range;
@@ -26,6 +32,17 @@ struct change {
 	const struct pq_rule_ref *rule;
 	uint64_t distance; /* of numbers, from the value that is known */
 };
+
+/* Evaluate, if there is leave to. */
+static bool
+evaluate(struct near *near)
+{
+	if (near->ev->near_tries >= NEAR_TRIES)
+		return false;
+	near->ev->near_tries++;
+	pq_evaluate(near->ev, &near->range);
+	return true;
+}
 
 static bool
 is_clean(enum pq_outcome outcome)
@@ -161,7 +178,8 @@ try_values(struct near *near, struct pq_var *var, int64_t from, struct change *b
 
 	for (size_t i = 0; i < 512 && !ev->oom && pq_try_choice(ev, var, i); i++) {
 		uint64_t distance = distance_of(var, number, from);
-		pq_evaluate(ev, &near->range);
+		if (!evaluate(near))
+			break;
 		if (!near->range.determined || !is_better(near, best, near->range.best, distance))
 			continue;
 		*best = (struct change){
@@ -236,15 +254,13 @@ try_fact(struct near *near, struct pq_element *element, uint32_t attr)
 	struct change best = {0};
 
 	pq_forget_unknowns(ev);
-	pq_evaluate(ev, &near->range);
-	if (!is_known(a, &element->vals[a->slot]))
+	if (!evaluate(near) || !is_known(a, &element->vals[a->slot]))
 		return;
 	int64_t from = element->vals[a->slot].number;
 	const char *words = pq_value_words(ev, element, attr);
 	given->opened = true;
 	ev->stale = true;
-	pq_evaluate(ev, &near->range);
-	if (!near->range.determined || near->range.best != near->outcome) {
+	if (evaluate(near) && (!near->range.determined || near->range.best != near->outcome)) {
 		if (!near->range.determined)
 			(void)pq_outcome_deps(ev, &near->range); /* notes the thresholds of numbers */
 		int var = pq_var_of(ev, element, attr);

@@ -22,7 +22,8 @@ pq_ld_path(struct pq_loader *ld, const char *text, size_t len)
 			if (between && n != 0)
 				path[n++] = '.';
 			between = false;
-			path[n++] = c;
+			/* Paths are told apart without regard to case, in requests too. */
+			path[n++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 		} else if (c == '.' && !open && (!between || i == 0)) {
 			between = true;
 		} else if (c == '(' && !open) {

@@ -320,6 +320,7 @@ descend(struct search *s, struct pq_outcome_range *range)
 	struct choices choices;
 	if (index < 0 || s->depth == PQ_MAX_VARS || !find_choices(ev, &ev->vars[index], &choices)) {
 		/* Nothing left to split: a person must look at what the packs do not know. */
+		s->exact &= index >= 0 || !deps.overflow;
 		add_leaf(s, PQ_OUTCOME_REFER, range);
 		return;
 	}
