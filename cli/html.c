@@ -253,6 +253,7 @@ print_near_misses(const struct pq_html *h, const struct pq_decision *decision)
 		pq_html_text(h, miss->from);
 		fputs("</td><td>", h->out);
 		pq_html_text(h, pq_words_would(miss->outcome));
+		fputs(pq_words_falls_away(miss) ? "; this would not apply:" : "", h->out);
 		pq_html_rule(h, miss->rule);
 		fputs("</td></tr>\n", h->out);
 	}

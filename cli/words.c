@@ -271,6 +271,16 @@ pq_words_title(const struct pq_image *image, const char *place)
 
 /* ---- the decision ------------------------------------------------------------------------------------------------ */
 
+bool
+pq_words_falls_away(const struct pq_near_miss *miss)
+{
+	if (miss->rule == NULL)
+		return false;
+	return (miss->rule->kind == PQ_KIND_PROHIBITION && miss->outcome != PQ_OUTCOME_PROHIBITED) ||
+	       (miss->rule->kind == PQ_KIND_REFER && miss->outcome != PQ_OUTCOME_REFER) ||
+	       (miss->rule->kind == PQ_KIND_REQUIREMENT && miss->outcome != PQ_OUTCOME_LICENSE_REQUIRED);
+}
+
 void
 pq_words_near_miss(const struct pq_near_miss *miss, char *buf, size_t size)
 {
@@ -278,7 +288,7 @@ pq_words_near_miss(const struct pq_near_miss *miss, char *buf, size_t size)
 
 	say(&w, "if %s were %s instead of %s: %s", miss->name, miss->to, miss->from, pq_words_would(miss->outcome));
 	if (miss->rule != NULL)
-		say(&w, " (%s)", miss->rule->cite);
+		say(&w, " (%s%s)", miss->rule->cite, pq_words_falls_away(miss) ? " would not apply" : "");
 }
 
 void

@@ -34,6 +34,9 @@ void pq_words_question(const struct pq_request *request, char *buf, size_t size)
 /** A value as a request says it: "true", "EL, MEU", "said to be unknown", "none" for the empty set. */
 void pq_words_value(const struct pq_value *value, char *buf, size_t size);
 
+/** Is the rule of a near miss one that would not apply any more (rather than one that would)? */
+bool pq_words_falls_away(const struct pq_near_miss *miss);
+
 /** "if end_use were military instead of civil: a licence would be required (15 CFR 744.21(a)(1))" */
 void pq_words_near_miss(const struct pq_near_miss *miss, char *buf, size_t size);
 

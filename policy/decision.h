@@ -77,7 +77,9 @@ struct pq_near_miss {
 	const char *name;       /* of the fact, where it stands: "end_use", "parties.end_user.lists" */
 	const char *from, *to;  /* values, for people */
 	enum pq_outcome outcome;
-	const struct pq_rule_ref *rule; /* what makes the difference: the requirement, prohibition or exception; NULL: none does */
+	/* What makes the difference: the rule that forbids, requires or closes then, the exception that is usable then, or
+	 * the prohibition, referral or requirement that does not count any more. NULL: no single rule. */
+	const struct pq_rule_ref *rule;
 };
 
 struct pq_decision {

@@ -114,37 +114,58 @@ first_of(const struct near *near, enum pq_kind kind, bool fresh)
 	return NULL;
 }
 
-/*
- * What makes the difference: what now requires or forbids, what now closes the exception that was usable, or the
- * exception that now can be used.
- */
+/* The first rule of the kind that counted before the change and does not count after it. */
+static const struct pq_rule_ref *
+first_gone(const struct near *near, enum pq_kind kind)
+{
+	const struct pq_eval *ev = near->ev;
+
+	for (uint32_t rule = 0; rule < ev->p->n_rules; rule++) {
+		bool gone = near->counted[rule] && (enum pq_kind)ev->p->rules[rule].kind == kind;
+		for (size_t i = 0; gone && i < ev->n_active; i++)
+			gone = ev->active[i].rule != rule || !counts(ev, &ev->active[i]);
+		if (gone)
+			return &ev->image->rules[rule];
+	}
+	return NULL;
+}
+
+/* What makes a clean answer worse: what now forbids, requires, or closes the exception that was usable. */
+static const struct pq_rule_ref *
+what_spoils(const struct near *near, enum pq_outcome outcome)
+{
+	static const enum pq_kind kinds[PQ_OUTCOME_COUNT] = {
+		[PQ_OUTCOME_PROHIBITED] = PQ_KIND_PROHIBITION,
+		[PQ_OUTCOME_REFER] = PQ_KIND_REFER,
+		[PQ_OUTCOME_LICENSE_REQUIRED] = PQ_KIND_REQUIREMENT,
+	};
+	const struct pq_rule_ref *rule = first_of(near, kinds[outcome], true);
+
+	if (rule == NULL && outcome == PQ_OUTCOME_LICENSE_REQUIRED)
+		rule = first_of(near, PQ_KIND_RESTRICTION, true);
+	return rule != NULL ? rule : first_of(near, kinds[outcome], false);
+}
+
+/* What makes a blocked answer better: what does not forbid any more, the exception that now can be used, or what does
+ * not require any more. */
+static const struct pq_rule_ref *
+what_helps(const struct near *near)
+{
+	const struct pq_eval *ev = near->ev;
+	const struct pq_rule_ref *rule = first_gone(near, PQ_KIND_PROHIBITION);
+
+	if (rule == NULL)
+		rule = first_gone(near, PQ_KIND_REFER);
+	for (size_t i = 0; rule == NULL && i < ev->n_exceptions; i++)
+		if (is_clean(near->range.best) && ev->exceptions[i].usable == PQ_T)
+			rule = &ev->image->rules[ev->exceptions[i].rule];
+	return rule != NULL ? rule : first_gone(near, PQ_KIND_REQUIREMENT);
+}
+
 static const struct pq_rule_ref *
 reason_of(const struct near *near, enum pq_outcome outcome)
 {
-	const struct pq_eval *ev = near->ev;
-	const struct pq_rule_ref *rule;
-
-	switch (outcome) {
-	case PQ_OUTCOME_PROHIBITED:
-		rule = first_of(near, PQ_KIND_PROHIBITION, true);
-		return rule != NULL ? rule : first_of(near, PQ_KIND_PROHIBITION, false);
-	case PQ_OUTCOME_REFER:
-		rule = first_of(near, PQ_KIND_REFER, true);
-		return rule != NULL ? rule : first_of(near, PQ_KIND_REFER, false);
-	case PQ_OUTCOME_LICENSE_REQUIRED:
-		rule = first_of(near, PQ_KIND_REQUIREMENT, true);
-		if (rule == NULL && is_clean(near->outcome))
-			rule = first_of(near, PQ_KIND_RESTRICTION, true);
-		return rule != NULL ? rule : first_of(near, PQ_KIND_REQUIREMENT, false);
-	case PQ_OUTCOME_LICENSE_EXCEPTION_AVAILABLE:
-	case PQ_OUTCOME_EXEMPTION_AVAILABLE:
-		for (size_t i = 0; i < ev->n_exceptions; i++)
-			if (ev->exceptions[i].usable == PQ_T)
-				return &ev->image->rules[ev->exceptions[i].rule];
-		return NULL;
-	default:
-		return NULL;
-	}
+	return is_clean(near->outcome) ? what_spoils(near, outcome) : what_helps(near);
 }
 
 static bool

@@ -293,6 +293,7 @@ test_parties_of_one_role_are_told_apart(void **state)
 	assert_int_equal(decision.n_near_misses, 1);
 	assert_string_equal(decision.near_misses[0].name, "parties.end_user[1].lists");
 	assert_string_equal(decision.near_misses[0].from, "DPL");
+	assert_string_equal(decision.near_misses[0].rule->id, "s.denied"); /* which is gone then */
 	json_decref(request);
 }
 
@@ -311,6 +312,25 @@ test_of_each_line(void **state)
 	json_decref(request);
 }
 
+/* A thousand lines get an answer each, but near misses only as far as the leave for them reaches. */
+static void
+test_many_lines_stay_cheap(void **state)
+{
+	json_t *request = request_of("{}");
+	json_t *lines = json_array();
+
+	for (int i = 0; i < 1000; i++)
+		json_array_append_new(lines, json_pack("{s:s,s:i}", "eccn", "machine", "value_usd", 101 + i));
+	json_object_set_new(json_object_get(request, "item"), "lines", lines);
+	json_object_del(json_object_get(request, "item"), "eccn");
+	struct pq_decision decision = decide(*state, request);
+	assert_int_equal(decision.n_parts, 1000);
+	assert_non_null(find(&decision.parts[0], "value_usd"));
+	assert_int_equal(decision.parts[999].outcome, PQ_OUTCOME_LICENSE_REQUIRED);
+	assert_int_equal(decision.parts[999].n_near_misses, 0);
+	json_decref(request);
+}
+
 int
 main(void)
 {
@@ -324,6 +344,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_none_while_facts_are_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parties_of_one_role_are_told_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_of_each_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_lines_stay_cheap, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
