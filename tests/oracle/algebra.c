@@ -298,28 +298,17 @@ only_outcome(const struct pq_jurisdiction *law)
 	return law->only != PQ_OUTCOME_NONE ? law->only : PQ_OUTCOME_REFER;
 }
 
-/* The law alone gives the answer, unless a person must decide. */
-static void
-widen_by_law(const struct or_world *w, struct or_node *node, enum pq_outcome outcome)
-{
-	struct or_verdict referred = or_known(false);
-
-	for (size_t r = 0; r < w->model->n_rules; r++) {
-		if (w->model->rules[r].kind == PQ_KIND_REFER)
-			or_or(&referred, &node->holds[r]);
-	}
-	widen(node, referred.is == OR_TRUE ? severer(outcome, PQ_OUTCOME_REFER) : outcome,
-	      referred.is != OR_FALSE ? severer(outcome, PQ_OUTCOME_REFER) : outcome);
-}
-
-/* What the law alone says, unless a person must decide: on a day that the packs do not know, say. */
+/*
+ * What the law alone says, unless a person must decide by a rule of no law in particular: on a day that the packs do not
+ * know, say.
+ */
 static void
 add_by_law(const struct or_world *w, struct or_node *node, enum pq_outcome outcome)
 {
 	struct or_verdict referred = or_known(false);
 
 	for (size_t r = 0; r < w->model->n_rules; r++) {
-		if (w->model->rules[r].kind == PQ_KIND_REFER)
+		if (w->model->rules[r].kind == PQ_KIND_REFER && w->model->rules[r].jurisdiction == PQ_NO_INDEX)
 			or_or(&referred, &node->holds[r]);
 	}
 	widen(node, referred.is == OR_TRUE ? severer(outcome, PQ_OUTCOME_REFER) : outcome,
@@ -369,7 +358,7 @@ static void
 collect_referrals(struct or_world *w, struct or_node *node)
 {
 	for (size_t r = 0; r < w->model->n_rules; r++) {
-		if (w->model->rules[r].kind == PQ_KIND_REFER)
+		if (w->model->rules[r].kind == PQ_KIND_REFER && w->model->rules[r].jurisdiction == PQ_NO_INDEX)
 			or_deps_join(&node->open, &node->holds[r].why);
 	}
 	node->split = node->open;

@@ -166,6 +166,8 @@ any_true(struct or_world *w, uint32_t attr, struct or_at at)
 		struct or_value v = said_by(w, attr, rule, at);
 		struct or_verdict says = or_verdict_of(&v);
 		or_and(&when, &says);
+		if (when.is == OR_UNKNOWN)
+			or_deps_join(&when.why, &v.why);
 		or_or(&any, &when);
 	}
 	return or_value_of(w, &any);

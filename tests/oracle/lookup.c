@@ -189,17 +189,22 @@ cell_value(struct or_world *w, uint32_t attr, const struct pq_lookup *lookup, ui
 	return v;
 }
 
+/* Is there a row? What possible rows hang on is kept even where another row is sure: it may matter to who asks. */
 static struct or_value
 any_row(struct or_world *w, const struct pq_lookup *lookup, struct or_at at)
 {
 	struct or_verdict any = or_known(false);
+	struct or_deps why = {0};
 	int rank;
 
-	for (uint32_t i = 0; i < w->model->tables[lookup->table].n_rows && any.is != OR_TRUE; i++) {
+	for (uint32_t i = 0; i < w->model->tables[lookup->table].n_rows; i++) {
 		struct or_verdict one = or_row_holds(w, lookup, i, at, &rank);
 		or_or(&any, &one);
+		or_deps_join(&why, &one.why);
 	}
-	return or_value_of(w, &any);
+	struct or_value v = or_value_of(w, &any);
+	v.why = why;
+	return v;
 }
 
 static struct or_value
