@@ -149,13 +149,14 @@ condition(struct or_world *w, const struct pq_cond *cond, struct or_at at)
 	return or_known(false);
 }
 
-struct or_verdict
-or_dnf(struct or_world *w, const struct pq_dnf *dnf, struct or_at at)
+/* One of the alternatives, each with the same condition before it. */
+static struct or_verdict
+dnf_behind(struct or_world *w, const struct or_verdict *before, const struct pq_dnf *dnf, struct or_at at)
 {
 	struct or_verdict any = or_known(false);
 
 	for (size_t i = 0; i < dnf->n && any.is != OR_TRUE; i++) {
-		struct or_verdict all = or_known(true);
+		struct or_verdict all = *before;
 		for (size_t j = 0; j < dnf->conjs[i].n && all.is != OR_FALSE; j++) {
 			struct or_verdict one = condition(w, &dnf->conjs[i].conds[j], at);
 			or_and(&all, &one);
@@ -163,6 +164,14 @@ or_dnf(struct or_world *w, const struct pq_dnf *dnf, struct or_at at)
 		or_or(&any, &all);
 	}
 	return any;
+}
+
+struct or_verdict
+or_dnf(struct or_world *w, const struct pq_dnf *dnf, struct or_at at)
+{
+	struct or_verdict always = or_known(true);
+
+	return dnf_behind(w, &always, dnf, at);
 }
 
 /* ---- rules ---------------------------------------------------------------------------------------------------- */
@@ -196,20 +205,20 @@ has_begun(struct or_world *w, const struct pq_rule *rule)
 	return begun;
 }
 
-/* Two alternatives: it has not ended, or the transaction is saved from what ended it. */
+/* Two ways: it has not ended, or the transaction is saved from what ended it. */
 struct or_verdict
 or_rule_holds(struct or_world *w, const struct pq_rule *rule, struct or_at at)
 {
-	struct or_verdict holds = has_begun(w, rule);
-
-	if (holds.is == OR_FALSE)
-		return holds;
-	struct or_verdict when = or_dnf(w, &rule->when, at);
+	struct or_verdict begun = has_begun(w, rule);
 	struct or_verdict lasts = or_known(w->request->as_of < rule->to);
 	struct or_verdict saved = or_saved(w, rule->ended_by);
-	or_and(&holds, &when);
-	or_and(&lasts, &holds);
-	or_and(&saved, &holds);
-	or_or(&lasts, &saved);
-	return lasts;
+
+	if (begun.is == OR_FALSE)
+		return begun;
+	or_and(&lasts, &begun);
+	or_and(&saved, &begun);
+	struct or_verdict holds = dnf_behind(w, &lasts, &rule->when, at);
+	struct or_verdict other = dnf_behind(w, &saved, &rule->when, at);
+	or_or(&holds, &other);
+	return holds;
 }
