@@ -79,7 +79,7 @@ add_row_paths(struct or_world *w, uint32_t id, const struct pq_rule *rule, const
 	const struct pq_lookup *lookup = &rule->lookup;
 	const struct pq_table *table = &w->model->tables[lookup->table];
 	struct or_at at = w->unknowns[id].at;
-	int rank;
+	struct or_rank rank;
 
 	for (size_t k = 0; k < lookup->n_keys; k++) {
 		if (lookup->keys[k].attr != w->unknowns[id].attr ||
@@ -248,7 +248,7 @@ static void
 solve_cells(struct or_world *w, uint32_t id, struct or_at at, uint32_t attr, uint32_t from, int64_t times, int depth)
 {
 	enum pq_scope scope = w->model->attrs[from].scope;
-	int rank;
+	struct or_rank rank;
 
 	if (scope != PQ_SCOPE_REQUEST && scope != w->model->attrs[w->unknowns[id].attr].scope)
 		return;

@@ -214,9 +214,15 @@ struct or_verdict or_rule_holds(struct or_world *w, const struct pq_rule *rule, 
 
 struct or_value or_derived(struct or_world *w, uint32_t attr, struct or_at at);
 struct or_value or_lookup(struct or_world *w, uint32_t attr, const struct pq_rule *rule, struct or_at at);
-/** Does the row meet the lookup's columns? `ret_rank`: how exact the listed path is that did or might. */
+/** How exact the listed path is by which a row meets the known one: surely, and at most, and what that hangs on. */
+struct or_rank {
+	int sure, may;
+	struct or_deps why;
+};
+
+/** Does the row meet the lookup's columns? */
 struct or_verdict or_row_holds(struct or_world *w, const struct pq_lookup *lookup, uint32_t row, struct or_at at,
-                               int *ret_rank);
+                               struct or_rank *ret_rank);
 
 /* ---- the licence algebra under one assignment (algebra.c) ------------------------------------------------------ */
 

@@ -63,9 +63,12 @@ parts(const char *path)
 	return n;
 }
 
-/* `rank`: parts of the longest listed path that covers the known one, or of the longest that lies below it. */
+/*
+ * The rank: parts of the longest listed path that covers the known one; one that lies below it may turn out to be the
+ * longer.
+ */
 static struct or_verdict
-path_meets(const struct or_value *v, const struct pq_paths *paths, int *rank)
+path_meets(const struct or_value *v, const struct pq_paths *paths, struct or_rank *rank)
 {
 	bool covers = false, below = false;
 	int cover_rank = 0, below_rank = 0;
@@ -86,13 +89,15 @@ path_meets(const struct or_value *v, const struct pq_paths *paths, int *rank)
 	struct or_verdict meets = covers ? or_known(true) : below ? or_unknown(&v->why) : or_known(false);
 	if (paths->mode == PQ_PATHS_EXCEPT)
 		return or_not(meets);
-	*rank = covers ? cover_rank : below_rank;
+	rank->sure = covers ? cover_rank : below_rank;
+	rank->may = below && below_rank > rank->sure ? below_rank : rank->sure;
+	rank->why = v->why;
 	return meets;
 }
 
 static struct or_verdict
 cell_meets(struct or_world *w, const struct pq_column *column, const struct pq_cell *cell, uint32_t attr,
-           struct or_at at, int *rank)
+           struct or_at at, struct or_rank *rank)
 {
 	if (column->type == PQ_TYPE_PATH)
 		return path_meets(or_attr(w, attr, at), &cell->paths, rank);
@@ -133,14 +138,15 @@ onlys_hold(const struct pq_lookup *lookup, const struct pq_row *row, bool *doubt
 }
 
 struct or_verdict
-or_row_holds(struct or_world *w, const struct pq_lookup *lookup, uint32_t row_index, struct or_at at, int *ret_rank)
+or_row_holds(struct or_world *w, const struct pq_lookup *lookup, uint32_t row_index, struct or_at at,
+             struct or_rank *ret_rank)
 {
 	const struct pq_table *table = &w->model->tables[lookup->table];
 	const struct pq_row *row = &table->rows[row_index];
 	struct or_verdict holds = or_known(true);
 	bool doubtful = false;
 
-	*ret_rank = 0;
+	*ret_rank = (struct or_rank){0};
 	if (!onlys_hold(lookup, row, &doubtful))
 		return or_known(false);
 	for (size_t i = 0; i < lookup->n_keys; i++) {
@@ -195,7 +201,7 @@ any_row(struct or_world *w, const struct pq_lookup *lookup, struct or_at at)
 {
 	struct or_verdict any = or_known(false);
 	struct or_deps why = {0};
-	int rank;
+	struct or_rank rank;
 
 	for (uint32_t i = 0; i < w->model->tables[lookup->table].n_rows; i++) {
 		struct or_verdict one = or_row_holds(w, lookup, i, at, &rank);
@@ -211,7 +217,7 @@ static struct or_value
 all_rows(struct or_world *w, uint32_t attr, const struct pq_lookup *lookup, struct or_at at)
 {
 	struct or_value v = or_value_empty(w, attr);
-	int rank;
+	struct or_rank rank;
 
 	for (uint32_t i = 0; i < w->model->tables[lookup->table].n_rows; i++) {
 		struct or_verdict holds = or_row_holds(w, lookup, i, at, &rank);
@@ -229,9 +235,20 @@ all_rows(struct or_world *w, uint32_t attr, const struct pq_lookup *lookup, stru
 
 struct met_row {
 	struct or_verdict holds;
-	int rank;
+	struct or_rank rank;
 	uint32_t row;
 };
+
+/* A row that is not the best of the sure ones: may it count instead? */
+static bool
+may_be_better(const struct met_row *row, const struct met_row *best)
+{
+	if (best == NULL || row == best)
+		return row == best || row->holds.is == OR_UNKNOWN;
+	if (row->holds.is == OR_TRUE && row->rank.may == row->rank.sure)
+		return false;
+	return row->rank.may >= best->rank.sure;
+}
 
 /*
  * One value: of the rows that surely hold, the one with the longest path counts (of equals the first); a row that may
@@ -261,13 +278,14 @@ best_row(struct or_world *w, uint32_t attr, const struct pq_lookup *lookup, stru
 		met[n++] = m;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (met[i].holds.is == OR_TRUE && (best == NULL || met[i].rank > best->rank))
+		if (met[i].holds.is == OR_TRUE && (best == NULL || met[i].rank.sure > best->rank.sure))
 			best = &met[i];
 	}
 	for (size_t i = 0; i < n; i++) {
-		bool counts = &met[i] == best || (met[i].holds.is == OR_UNKNOWN && (best == NULL || met[i].rank >= best->rank));
-		if (!counts)
+		if (!may_be_better(&met[i], best))
 			continue;
+		if (&met[i] != best && met[i].holds.is == OR_TRUE)
+			or_deps_join(&v.why, &met[i].rank.why);
 		struct or_value cell = cell_value(w, attr, lookup, met[i].row);
 		or_value_alternative(w, &v, &cell, first);
 		first = false;
