@@ -120,6 +120,10 @@ run_files(struct run *run, char **files, size_t n)
 	if (run->stopped)
 		pq_cli_say("the server is gone; the remaining cases were not run");
 	fprintf(run->json ? stderr : stdout, "%zu passed, %zu failed\n", run->passed, run->failed);
+	if (whole && run->passed + run->failed == 0) {
+		pq_cli_say("there is no case in these files");
+		return PQ_EXIT_FAILED;
+	}
 	return whole && run->failed == 0 ? PQ_EXIT_OK : PQ_EXIT_FAILED;
 }
 

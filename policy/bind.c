@@ -256,6 +256,10 @@ fold_path(struct binding *b, const char *text, size_t len, struct pq_text *ret)
 			c = (unsigned char)(c + 32);
 		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
 			return false;
+		/* A part is a letter or letters, or a number: "a1" is a slip of the pen for "a.1" and no paragraph. */
+		bool digit = c >= '0' && c <= '9';
+		if (!boundary && n > 0 && digit != (out[n - 1] >= '0' && out[n - 1] <= '9'))
+			return false;
 		if (boundary && n > 0)
 			out[n++] = '.';
 		boundary = false;
@@ -323,7 +327,10 @@ bind_code(struct binding *b)
 	/* A text that is no code at all has no path either. */
 	if (symbol == b->image->p.domains[b->attr->domain].other)
 		cut = text.len;
-	if (!fold_path(b, text.at + cut, text.len - cut, &path)) {
+	bool folded = fold_path(b, text.at + cut, text.len - cut, &path);
+	if (!folded && b->image->p.domains[b->attr->domain].other != PQ_NO_INDEX) {
+		path = (struct pq_text){"", 0}; /* free words are taken here: what is behind the symbol is no path */
+	} else if (!folded) {
 		wrong(b, "WRONG_TYPE", "has a paragraph of an unknown form");
 		return;
 	}
@@ -394,6 +401,9 @@ pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scop
 			b.given->state = PQ_SAID_UNKNOWN;
 		else
 			bind_value(&b);
+		/* What is wrong has been told; it is not missing as well. */
+		if (b.given->state == PQ_SILENT)
+			b.given->state = PQ_SAID_UNKNOWN;
 	}
 }
 

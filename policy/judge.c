@@ -86,17 +86,6 @@ before_parenthesis(struct pq_arena *arena, const char *text)
 
 /* ---- what is barred --------------------------------------------------------------------------------------------- */
 
-/*
- * The names of a case that stand for several exceptions of which each has its own conditions. This is the notation of
- * cases, not a rule: what the exceptions are the packs say.
- */
-static const struct {
-	const char *name;
-	const char *slices[3];
-} joint_names[] = {
-	{"STA", {"STA(c)(1)", "STA(c)(2)", NULL}},
-};
-
 static bool
 bars_all(const struct pq_barred *barred)
 {
@@ -155,6 +144,24 @@ text_barred(const struct pq_decision *decision, const char *text)
 	return false;
 }
 
+/*
+ * A name without a paragraph stands for all paragraphs that have conditions of their own: it is barred where two of
+ * them or more are, and none can be used.
+ */
+static bool
+slices_barred(const struct pq_decision *decision, const char *name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < decision->n_available; i++) {
+		if (pq_exception_covers(name, decision->available[i].name))
+			return false;
+	}
+	for (size_t i = 0; i < decision->n_barred; i++)
+		n += decision->barred[i].spares == NULL && pq_exception_covers(name, decision->barred[i].name);
+	return n >= 2;
+}
+
 static bool
 symbol_barred(const struct pq_decision *decision, const char *name)
 {
@@ -163,15 +170,7 @@ symbol_barred(const struct pq_decision *decision, const char *name)
 		return text_barred(decision, name);
 	if (decision_bars(decision, name))
 		return true;
-	for (size_t i = 0; i < sizeof(joint_names) / sizeof(joint_names[0]); i++) {
-		if (strcmp(joint_names[i].name, name) != 0)
-			continue;
-		const char *const *slice = joint_names[i].slices;
-		while (*slice != NULL && decision_bars(decision, *slice))
-			slice++;
-		return *slice == NULL;
-	}
-	return false;
+	return slices_barred(decision, name);
 }
 
 /* The last "(...)" of a name goes, and `tail` takes its place: GOV(b)(2)(i), (ii) -> GOV(b)(2)(ii). */
