@@ -17,7 +17,9 @@ struct join {
 
 struct row_truth {
 	enum pq_tri tri;
-	int rank;
+	int rank;               /* parts of the longest path of the row that covers the known one */
+	int rank_may;           /* or of one below it, which the path may turn out to be */
+	uint32_t path_attr;     /* 0 = none */
 	struct pq_mask deps;
 };
 
@@ -90,6 +92,8 @@ path_key(struct join *j, const struct pq_p_cell *cell, uint32_t attr, struct row
 		tri = pq_not(tri);
 	else
 		t->rank = covered ? rank : rank_below;
+	t->rank_may = cell->paths_mode != PQ_PATHS_EXCEPT && rank_below > t->rank ? rank_below : t->rank;
+	t->path_attr = attr;
 	if (tri == PQ_U) {
 		struct pq_mask deps = pq_value_deps(j->ev, j->where, attr);
 		pq_mask_join(&t->deps, &deps);
@@ -333,10 +337,14 @@ visit(struct join *j, uint32_t index, int pass)
 		}
 		return;
 	}
-	if (t.tri == PQ_T) {
-		if (index == j->best_row)
-			take_cell(j, row, t.tri);
-	} else if (t.rank >= j->best_sure) {
+	if (t.tri == PQ_T && index == j->best_row) {
+		take_cell(j, row, t.tri);
+	} else if (t.tri == PQ_T && t.rank_may > t.rank && t.rank_may >= j->best_sure) {
+		/* Not the most exact by what is known of the path, but it may turn out to be. */
+		struct pq_mask deps = pq_value_deps(j->ev, j->where, t.path_attr);
+		take_cell(j, row, PQ_U);
+		pq_mask_join(&j->out->deps, &deps);
+	} else if (t.tri == PQ_U && (t.rank_may > t.rank ? t.rank_may : t.rank) >= j->best_sure) {
 		take_cell(j, row, t.tri);
 		pq_mask_join(&j->out->deps, &t.deps);
 	}

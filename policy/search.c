@@ -439,8 +439,14 @@ need_is_open(const struct search *s)
 static bool
 laws_differ(const struct search *s)
 {
-	for (size_t i = 1; i < s->n_leaves; i++) {
-		if (other_law(&s->leaves[0], &s->leaves[i]))
+	const struct leaf *first = NULL; /* that needs a licence: all others are held against it */
+
+	for (size_t i = 0; i < s->n_leaves; i++) {
+		if (!needs_licence(s->leaves[i].outcome))
+			continue;
+		if (first == NULL)
+			first = &s->leaves[i];
+		else if (other_law(first, &s->leaves[i]))
 			return true;
 	}
 	return false;
@@ -522,6 +528,28 @@ conclude(struct search *s, struct pq_outcome_range *range, struct pq_search_resu
 	ret->outcome = has_row(s->ev, &ret->missing) ? PQ_OUTCOME_REFER : PQ_OUTCOME_NEEDS_INFORMATION;
 }
 
+/* Every rule that is open may come to matter: note where numbers would decide it before any is assumed. */
+static void
+note_all(struct pq_eval *ev)
+{
+	struct pq_where where = pq_where_request(ev);
+
+	for (size_t i = 0; i < ev->n_active; i++) {
+		if (ev->active[i].tri == PQ_U)
+			(void)pq_dnf_deps(ev, &where, ev->p->rules[ev->active[i].rule].dnf);
+	}
+}
+
+static size_t
+count_samples(const struct pq_eval *ev)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ev->n_vars; i++)
+		n += ev->vars[i].n_samples;
+	return n;
+}
+
 void
 pq_search(struct pq_eval *ev, struct pq_search_result *ret)
 {
@@ -536,8 +564,17 @@ pq_search(struct pq_eval *ev, struct pq_search_result *ret)
 		return;
 	}
 	ret->missing = (struct pq_mask){0};
-	pq_evaluate(ev, &range);
-	descend(&s, &range);
+	/* Where a branch finds another value of a number to try, the others must try it too, so that all can be compared. */
+	for (int round = 0; round < 4 && !ev->oom; round++) {
+		s.n_leaves = s.evaluations = 0;
+		s.exact = true;
+		pq_evaluate(ev, &range);
+		note_all(ev);
+		size_t before = count_samples(ev);
+		descend(&s, &range);
+		if (count_samples(ev) == before)
+			break;
+	}
 	if (!ev->oom)
 		conclude(&s, &range, ret);
 }

@@ -88,12 +88,34 @@ pq_note_threshold(struct pq_eval *ev, const struct pq_linear *linear)
 	}
 }
 
+/* A number that may come from several sources: the value itself is tried for each unknown number behind it. */
+static void
+note_value(struct pq_eval *ev, const struct pq_mask *deps, int64_t at)
+{
+	for (size_t i = 0; i < ev->n_vars; i++) {
+		struct pq_var *var = &ev->vars[i];
+		if (!(deps->w[i / 64] >> (i % 64) & 1) || var->attr == PQ_NO_INDEX)
+			continue;
+		enum pq_type type = ev->p->attrs[var->attr].type;
+		if (type != PQ_TYPE_NUMBER && type != PQ_TYPE_DATE)
+			continue;
+		add_sample(var, at - 1);
+		add_sample(var, at);
+		add_sample(var, at + 1);
+	}
+}
+
 void
 pq_note_boundaries(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
 {
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
 	const struct pq_linear *linear = pq_linear_of(ev, where, attr);
 
+	if (linear == NULL) {
+		struct pq_mask deps = pq_value_deps(ev, where, attr);
+		for (uint32_t i = 0; i < a->boundaries.n; i++)
+			note_value(ev, &deps, ev->p->numbers[a->boundaries.first + i]);
+	}
 	for (uint32_t i = 0; linear != NULL && i < a->boundaries.n; i++) {
 		struct pq_linear shifted = *linear;
 		shifted.constant -= ev->p->numbers[a->boundaries.first + i];
@@ -302,8 +324,14 @@ put_compare(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_
 		r = pq_linear_of(ev, where, c->right);
 	else
 		form.constant -= right->number;
-	if (l != NULL && r != NULL && linear_add(&form, l, 1) && linear_add(&form, r, -1))
+	if (l != NULL && r != NULL && linear_add(&form, l, 1) && linear_add(&form, r, -1)) {
 		pq_note_threshold(ev, &form);
+		return;
+	}
+	if (left->number_state == PQ_NUMBER_KNOWN)
+		note_value(ev, &out->deps, left->number);
+	if (right->number_state == PQ_NUMBER_KNOWN)
+		note_value(ev, &out->deps, right->number);
 }
 
 static void
