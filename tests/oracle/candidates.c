@@ -54,43 +54,48 @@ add_symbols(struct or_world *w, uint32_t attr, struct list *list)
 /* ---- paths -------------------------------------------------------------------------------------------------------- */
 
 static void
-add_path(struct or_world *w, uint32_t id, const char *known, const char *path)
+add_path(struct list *list, const char *known, const char *path)
 {
-	struct or_unknown *u = &w->unknowns[id];
-
 	if (pq_path_relate(path, known) != PQ_PATH_BELOW)
 		return;
-	for (size_t i = 0; i < u->n_paths; i++) {
-		if (strcmp(u->paths[i], path) == 0)
+	for (size_t i = 0; i < list->n; i++) {
+		if (strcmp(list->at[i].value.path, path) == 0)
 			return;
 	}
-	if (u->n_paths == u->cap_paths) {
-		const char **more = or_alloc(w->keep, u->cap_paths = u->cap_paths * 2 + 8, sizeof(*more));
-		if (u->n_paths > 0)
-			memcpy(more, u->paths, u->n_paths * sizeof(*more));
-		u->paths = more;
+	struct or_candidate *c = add(list);
+	c->value = (struct or_value){.form = OR_PATH, .path = path, .exact = true};
+	snprintf(c->key, sizeof(c->key), "%s", path);
+}
+
+/* May the row be about the code? A path is one of its own code's, whatever else a row asks for. */
+static bool
+speaks_of(struct or_world *w, const struct pq_lookup *lookup, const struct pq_row *row, uint32_t code, struct or_at at)
+{
+	for (size_t k = 0; k < lookup->n_keys; k++) {
+		const struct pq_cell *cell = &row->cells[lookup->keys[k].column];
+		if (lookup->keys[k].attr == code && !cell->any && !cell->doubtful &&
+		    or_any_of(w, code, &cell->value.symbols, at).is == OR_FALSE)
+			return false;
 	}
-	u->paths[u->n_paths++] = path;
+	return true;
 }
 
 static void
-add_row_paths(struct or_world *w, uint32_t id, const struct pq_rule *rule, const char *known)
+add_row_paths(struct or_world *w, uint32_t id, const struct pq_rule *rule, const char *known, struct list *list)
 {
 	const struct pq_lookup *lookup = &rule->lookup;
 	const struct pq_table *table = &w->model->tables[lookup->table];
-	struct or_at at = w->unknowns[id].at;
-	struct or_rank rank;
+	uint32_t attr = w->unknowns[id].attr;
 
 	for (size_t k = 0; k < lookup->n_keys; k++) {
-		if (lookup->keys[k].attr != w->unknowns[id].attr ||
-		    table->columns[lookup->keys[k].column].type != PQ_TYPE_PATH)
+		if (lookup->keys[k].attr != attr || table->columns[lookup->keys[k].column].type != PQ_TYPE_PATH)
 			continue;
 		for (uint32_t r = 0; r < table->n_rows; r++) {
 			const struct pq_paths *paths = &table->rows[r].cells[lookup->keys[k].column].paths;
-			if (paths->n == 0 || or_row_holds(w, lookup, r, at, &rank).is == OR_FALSE)
+			if (!speaks_of(w, lookup, &table->rows[r], w->model->attrs[attr].path, w->unknowns[id].at))
 				continue;
 			for (size_t i = 0; i < paths->n; i++)
-				add_path(w, id, known, paths->at[i]);
+				add_path(list, known, paths->at[i]);
 		}
 	}
 }
@@ -104,19 +109,15 @@ add_paths(struct or_world *w, uint32_t id, struct list *list)
 	const char *known = or_attr(w, attr, w->unknowns[id].at)->path;
 
 	for (size_t i = 0; i < domain->n_symbols; i++)
-		add_path(w, id, known, domain->symbols[i]);
+		add_path(list, known, domain->symbols[i]);
 	for (size_t r = 0; r < w->model->n_rules; r++) {
 		const struct pq_rule *rule = &w->model->rules[r];
-		if (rule->kind == PQ_KIND_DERIVE && rule->derive == PQ_DERIVE_LOOKUP &&
-		    w->model->attrs[rule->attr].scope == w->model->attrs[attr].scope)
-			add_row_paths(w, id, rule, known);
+		if (rule->kind == PQ_KIND_DERIVE && rule->derive == PQ_DERIVE_LOOKUP)
+			add_row_paths(w, id, rule, known, list);
 	}
-	for (size_t i = 0; i <= w->unknowns[id].n_paths; i++) {
-		bool none = i == w->unknowns[id].n_paths;
-		struct or_candidate *c = add(list);
-		c->value = (struct or_value){.form = OR_PATH, .path = none ? known : w->unknowns[id].paths[i], .exact = true};
-		snprintf(c->key, sizeof(c->key), "%s", none ? "none of them" : c->value.path);
-	}
+	struct or_candidate *none = add(list);
+	none->value = (struct or_value){.form = OR_PATH, .path = known, .exact = true};
+	snprintf(none->key, sizeof(none->key), "none of them");
 }
 
 /* ---- numbers ------------------------------------------------------------------------------------------------------ */

@@ -109,8 +109,6 @@ struct or_unknown {
 	char key[64];          /* of the assigned value: equal keys = equal values */
 	int64_t *levels;       /* numbers: the values to try; only grows */
 	size_t n_levels, cap_levels;
-	const char **paths;    /* paths: likewise */
-	size_t n_paths, cap_paths;
 };
 
 /** A number attribute as a function of one unknown: zero + slope * x; slope 0 = not known. */

@@ -362,7 +362,7 @@ count_levels(const struct or_world *w)
 	size_t n = 0;
 
 	for (size_t i = 0; i < w->n_unknowns; i++)
-		n += w->unknowns[i].n_levels + w->unknowns[i].n_paths;
+		n += w->unknowns[i].n_levels;
 	return n;
 }
 
