@@ -409,9 +409,9 @@ or_evaluate(struct or_world *w, struct or_node *ret)
 		node.split = node.open = j->why;
 		node.best = PQ_OUTCOME_NOT_SUBJECT;
 		node.worst = PQ_OUTCOME_PROHIBITED;
-	} else if (node.fixed) {
+	} else if (node.fixed && !j->may_none) {
 		collect_referrals(w, &node);
-	} else {
+	} else if (!node.fixed) {
 		collect_open(w, &node);
 	}
 	*ret = node;
