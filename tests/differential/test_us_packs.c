@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define DEFAULT_REQUESTS 3000
+#define DEFAULT_REQUESTS 150
 #define PACKS_MAX ((size_t)4 << 30)
 #define REQUESTS_MAX ((size_t)1 << 30)
 
