@@ -32,23 +32,6 @@ compare_refusals(const struct pq_violation *a, size_t n_a, const struct pq_viola
 	return NULL;
 }
 
-/*
- * Which unknown numbers are missing can hang on the values that were tried, and those on what was split before. Such a
- * difference alone is counted and bounded (PQ_MAX_ASKED_PER_MILLE) instead of ending the test.
- */
-static bool
-only_asks_otherwise(const char *difference)
-{
-	for (const char *line = difference; *line != '\0';) {
-		const char *end = strchrnul(line, '\n');
-		const char *field = memmem(line, (size_t)(end - line), "missing: [", strlen("missing: ["));
-		if (field == NULL || memmem(line, (size_t)(end - line), "[]", 2) != NULL)
-			return false;
-		line = *end == '\n' ? end + 1 : end;
-	}
-	return true;
-}
-
 const char *
 pq_compare(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
            struct pq_tally *tally)
@@ -73,17 +56,13 @@ pq_compare(const struct pq_pair *pair, const struct pq_request *request, struct 
 	}
 	tally->inexact += !own.exact || !oracle.exact;
 	tally->outcomes[oracle.outcome]++;
-	const char *difference = pq_decision_equal(&own, &oracle, arena);
-	if (difference == NULL || !only_asks_otherwise(difference))
-		return difference;
-	return ++tally->asked > tally->requests * PQ_MAX_ASKED_PER_MILLE / 1000 + 2 ? difference : NULL;
+	return pq_decision_equal(&own, &oracle, arena);
 }
 
 void
 pq_tally_print(const struct pq_tally *tally)
 {
-	printf("%zu requests: %zu refused, %zu inexact, %zu ask otherwise", tally->requests, tally->refused,
-	       tally->inexact, tally->asked);
+	printf("%zu requests: %zu refused, %zu inexact", tally->requests, tally->refused, tally->inexact);
 	for (int i = 1; i < PQ_OUTCOME_COUNT; i++)
 		printf(", %zu %s", tally->outcomes[i], pq_outcome_name((enum pq_outcome)i));
 	printf("\n");

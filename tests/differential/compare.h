@@ -15,13 +15,9 @@ struct pq_pair {
 	struct pq_image *image;
 };
 
-/** Of a thousand requests, so many may be asked for other facts by one than by the other (compare.c says why). */
-#define PQ_MAX_ASKED_PER_MILLE 1
-
 /** What was compared. */
 struct pq_tally {
 	size_t requests, refused, inexact;
-	size_t asked;       /* both lack information, but ask for other facts */
 	size_t outcomes[PQ_OUTCOME_COUNT];
 };
 
