@@ -347,6 +347,7 @@ pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret)
 	memset(ret->usable, 0, ev->image->meta->exception_words * sizeof(*ret->usable));
 	ret->determined = false;
 	ret->jurisdiction = certain_jurisdiction(ev, &none);
+	ret->no_law = none;
 	if (ret->jurisdiction == NULL) {
 		/* No law at all is not a "yes": a person must look. */
 		if (none) {
@@ -517,7 +518,7 @@ pq_evaluate_post(struct pq_eval *ev, enum pq_outcome outcome, const struct pq_ou
 	for (uint32_t w = 0; w < ev->image->meta->exception_words; w++)
 		usable[w] = available ? range->usable[w] : 0;
 	fill_decision(ev, outcome, usable,
-	              ev->request->jurisdiction_only ||
+	              ev->request->jurisdiction_only || range->no_law ||
 	                  (range->jurisdiction != NULL && range->jurisdiction->fixed != PQ_OUTCOME_NONE));
 	ev->n_post = 0;
 	if (ev->image->meta->post_space == PQ_NO_INDEX)

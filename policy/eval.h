@@ -40,8 +40,8 @@ pq_not(enum pq_tri a)
 #define PQ_MAX_VARS 128
 /** Evaluations that one leg may cost in search of what is missing. */
 #define PQ_MAX_LEAVES 1024
-/** Values tried for one unknown number. */
-#define PQ_MAX_SAMPLES 48
+/** Values tried for one unknown number; where more would be needed the answer is inexact. */
+#define PQ_MAX_SAMPLES 4096
 
 struct pq_mask {
 	uint64_t w[PQ_MAX_VARS / 64];
@@ -109,8 +109,9 @@ struct pq_var {
 	int64_t number;             /* assumed: numbers */
 	struct pq_text path;        /* assumed: paths */
 	bool present;               /* assumed: rows */
-	int64_t samples[PQ_MAX_SAMPLES]; /* numbers: where something changes */
-	size_t n_samples;
+	int64_t *samples;           /* numbers: where something changes, ascending */
+	size_t n_samples, cap_samples;
+	bool dropped;               /* there were more than can be tried */
 };
 
 /* Where a condition is evaluated: the elements around it. */
@@ -135,6 +136,7 @@ struct pq_exception {
 struct pq_outcome_range {
 	enum pq_outcome best, worst;
 	const struct pq_p_jurisdiction *jurisdiction; /* NULL = not certain or none */
+	bool no_law;         /* surely none */
 	bool determined;
 	uint64_t *usable;           /* exceptions that are surely usable */
 };

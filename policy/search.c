@@ -575,6 +575,8 @@ pq_search(struct pq_eval *ev, struct pq_search_result *ret)
 		if (count_samples(ev) == before)
 			break;
 	}
+	for (size_t i = 0; i < ev->n_vars; i++)
+		s.exact &= !ev->vars[i].dropped;
 	if (!ev->oom)
 		conclude(&s, &range, ret);
 }

@@ -65,14 +65,38 @@ pq_linear_of(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
 }
 
 static void
-add_sample(struct pq_var *var, int64_t value)
+add_sample(struct pq_eval *ev, struct pq_var *var, int64_t value)
 {
-	for (size_t i = 0; i < var->n_samples; i++) {
-		if (var->samples[i] == value)
-			return;
+	size_t lo = 0, hi = var->n_samples;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		if (var->samples[mid] < value)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	if (var->n_samples < PQ_MAX_SAMPLES)
-		var->samples[var->n_samples++] = value;
+	if (lo < var->n_samples && var->samples[lo] == value)
+		return;
+	if (var->n_samples == PQ_MAX_SAMPLES) {
+		var->dropped = true;
+		return;
+	}
+	if (var->n_samples == var->cap_samples) {
+		size_t cap = var->cap_samples > 0 ? var->cap_samples * 2 : 32;
+		int64_t *more = pq_arena_array(ev->arena, cap, sizeof(*more));
+		if (more == NULL) {
+			ev->oom = true;
+			return;
+		}
+		if (var->n_samples > 0)
+			memcpy(more, var->samples, var->n_samples * sizeof(*more));
+		var->samples = more;
+		var->cap_samples = cap;
+	}
+	memmove(var->samples + lo + 1, var->samples + lo, (var->n_samples - lo) * sizeof(*var->samples));
+	var->samples[lo] = value;
+	var->n_samples++;
 }
 
 /* The sign of the form changes where a variable passes -(rest) / factor; the others are taken at zero meanwhile. */
@@ -82,9 +106,9 @@ pq_note_threshold(struct pq_eval *ev, const struct pq_linear *linear)
 	for (size_t i = 0; linear != NULL && i < linear->n; i++) {
 		struct pq_var *var = &ev->vars[linear->terms[i].var];
 		int64_t at = -linear->constant / linear->terms[i].factor;
-		add_sample(var, at - 1);
-		add_sample(var, at);
-		add_sample(var, at + 1);
+		add_sample(ev, var, at - 1);
+		add_sample(ev, var, at);
+		add_sample(ev, var, at + 1);
 	}
 }
 
@@ -99,9 +123,9 @@ note_value(struct pq_eval *ev, const struct pq_mask *deps, int64_t at)
 		enum pq_type type = ev->p->attrs[var->attr].type;
 		if (type != PQ_TYPE_NUMBER && type != PQ_TYPE_DATE)
 			continue;
-		add_sample(var, at - 1);
-		add_sample(var, at);
-		add_sample(var, at + 1);
+		add_sample(ev, var, at - 1);
+		add_sample(ev, var, at);
+		add_sample(ev, var, at + 1);
 	}
 }
 
