@@ -61,8 +61,8 @@ struct pq_missing {
 
 struct pq_notice {
 	const char *text;
-	const struct pq_rule_ref *rule; /* NULL: about a table row */
-	const char *source;     /* file:line of the row; "" with a rule */
+	const struct pq_rule_ref *rule; /* NULL: about a table row, or a paragraph that no table names */
+	const char *source;     /* file:line of the row; else "" */
 };
 
 /** An assumption that was made for a silent fact. */

@@ -424,10 +424,108 @@ fill_duties(struct pq_eval *ev, struct pq_decision *d)
 	}
 }
 
+/* What the rows about a code say of its paragraphs. */
+struct paragraphs {
+	bool listed;       /* a row lists the path, one above or below it, or all but some */
+	const char *first; /* a top paragraph that they list, or NULL */
+	bool many;         /* they list another top paragraph too */
+};
+
+static bool
+same_top(const char *a, const char *b)
+{
+	size_t len = strcspn(a, ".");
+	return len == strcspn(b, ".") && memcmp(a, b, len) == 0;
+}
+
+static void
+add_row(const struct pq_eval *ev, const struct pq_p_row *row, const struct pq_p_contribution *c,
+        const struct pq_text *path, struct paragraphs *of)
+{
+	const struct pq_p_cell *paths = NULL;
+
+	for (uint32_t k = 0; k < c->keys.n; k++) {
+		const struct pq_p_key *key = &ev->p->keys[c->keys.first + k];
+		if (ev->p->attrs[key->attr].type == PQ_TYPE_PATH)
+			paths = &ev->p->cells[row->cells + key->column];
+	}
+	if (paths == NULL)
+		return;
+	of->listed |= paths->paths_mode == PQ_PATHS_EXCEPT;
+	for (uint32_t i = 0; i < paths->items.n; i++) {
+		const char *path_listed = pq_string(ev->image, ev->p->lists[paths->items.first + i]);
+		size_t len = strlen(path_listed), common = len < path->len ? len : path->len;
+		of->listed |= memcmp(path_listed, path->at, common) == 0 &&
+		              (len == path->len || (len < path->len ? path->at[len] : path_listed[path->len]) == '.');
+		if (of->first == NULL)
+			of->first = path_listed;
+		else
+			of->many |= !same_top(of->first, path_listed);
+	}
+}
+
+/* The rows that the lookup joins by this code, from the column's index; none where it has no index. */
+static const uint32_t *
+rows_of(const struct pq_eval *ev, const struct pq_p_contribution *c, uint32_t code, uint32_t symbol, uint32_t *ret_n)
+{
+	for (uint32_t k = 0; k < c->keys.n; k++) {
+		const struct pq_p_key *key = &ev->p->keys[c->keys.first + k];
+		const struct pq_p_column *column = &ev->p->columns[ev->p->tables[c->table].columns.first + key->column];
+		if (key->attr != code || column->index == PQ_NO_INDEX)
+			continue;
+		const uint32_t *starts = ev->p->lists + column->index;
+		*ret_n = starts[symbol + 1] - starts[symbol];
+		return ev->p->lists + column->index_rows + starts[symbol];
+	}
+	return NULL;
+}
+
+/*
+ * A path that no row names while rows name several others of the same code: it may be free of controls, or not exist.
+ * (Where they name only one other, that one has a control of its own, and the rest of the entry is not enumerated.)
+ */
+static bool
+path_is_strange(const struct pq_eval *ev, uint32_t code, uint32_t symbol, const struct pq_text *path)
+{
+	struct pq_span lookups = ev->p->attrs[ev->p->attrs[code].path].path_lookups;
+	struct paragraphs of = {0};
+
+	for (uint32_t i = 0; i < lookups.n && !of.listed; i++) {
+		const struct pq_p_contribution *c = &ev->p->contributions[ev->p->lists[lookups.first + i]];
+		uint32_t n = 0;
+		const uint32_t *rows = rows_of(ev, c, code, symbol, &n);
+		for (uint32_t r = 0; r < n && !of.listed; r++)
+			add_row(ev, &ev->p->rows[rows[r]], c, path, &of);
+	}
+	return of.many && !of.listed;
+}
+
+static void
+warn_of_strange_paths(struct pq_eval *ev, struct pq_decision *d)
+{
+	for (uint32_t i = 0; !ev->oom && i < ev->p->n_attrs; i++) {
+		const struct pq_p_attr *a = &ev->p->attrs[i];
+		if (a->type != PQ_TYPE_CODE || a->scope != PQ_SCOPE_REQUEST || a->path == PQ_NO_INDEX)
+			continue;
+		const struct pq_given *given = &ev->req.given[a->slot];
+		if (given->state != PQ_SAID || given->n_symbols != 1 || given->text.len == 0 ||
+		    !path_is_strange(ev, i, given->symbols[0], &given->text))
+			continue;
+		const char *text = pq_arena_printf(ev->arena,
+		                                   "%s: the tables name other paragraphs of %s, but none like %.*s: make sure that "
+		                                   "it exists",
+		                                   pq_string(ev->image, a->name), symbol_name(ev, a->domain, given->symbols[0]),
+		                                   (int)given->text.len, given->text.at);
+		ev->oom |= text == NULL;
+		d->warnings[d->n_warnings++] = (struct pq_notice){text, NULL, ""};
+	}
+}
+
 static void
 fill_warnings(struct pq_eval *ev, struct pq_decision *d, const struct pq_mask *doubtful)
 {
-	d->warnings = list_of(ev, ev->n_post + ev->n_row_vars, sizeof(*d->warnings));
+	d->warnings = list_of(ev, ev->n_post + ev->n_row_vars + ev->p->n_attrs, sizeof(*d->warnings));
+	warn_of_strange_paths(ev, d);
 	for (size_t i = 0; !ev->oom && i < ev->n_post; i++) {
 		const struct pq_p_rule *rule = &ev->p->rules[ev->post[i].rule];
 		if (rule->kind != PQ_KIND_WARNING)
