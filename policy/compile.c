@@ -544,7 +544,7 @@ emit_tables(struct pq_builder *b)
 			    .type = (uint8_t)column->type,
 			    .index = PQ_NO_INDEX,
 			};
-			if (column->type == PQ_TYPE_SYMBOL || column->type == PQ_TYPE_SYMBOLS)
+			if (!table->reference && (column->type == PQ_TYPE_SYMBOL || column->type == PQ_TYPE_SYMBOLS))
 				emit_column_index(b, table, c, out.rows.first, &record);
 			*(struct pq_p_column *)pq_build_append(b, PQ_SECTION_COLUMNS, 1, NULL) = record;
 		}

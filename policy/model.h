@@ -138,6 +138,7 @@ struct pq_attr {
 	bool is_fact;
 	bool required;       /* a request without it is refused */
 	bool fixed;          /* what the request is about, not what could be otherwise: no near misses by it */
+	bool recorded;       /* kept with the request for the record; no rule uses it */
 	bool has_null_is;
 	struct pq_literal null_is; /* what "said to be unknown" means, where it is not "unknown" */
 	struct pq_silence *silence;
@@ -215,6 +216,7 @@ struct pq_table {
 	const char *cite;
 	int32_t edition;           /* PQ_DATE_MIN = none */
 	struct pq_strings gaps;    /* what is known to be missing, in words */
+	bool reference;            /* for the reader: no rule looks anything up in it */
 	struct pq_column *columns;
 	size_t n_columns;
 	struct pq_row *rows;

@@ -3,7 +3,8 @@
 #include <string.h>
 
 static const char *const fact_keys[] = {"name", "type", "domain",    "required", "silence",   "null_is", "title", "ask",
-                                        "min",  "max",  "report_as", "note",     "separator", "path",    "marks", "fixed", NULL};
+                                        "min",  "max",  "report_as", "note",     "separator", "path",    "marks", "fixed",
+                                        "recorded", NULL};
 static const char *const attr_keys[] = {"name", "type", "domain", "title", "note", "said", NULL};
 static const char *const silence_keys[] = {"when", "value", "copy", "lines", NULL};
 static const char *const mark_keys[] = {"prefixes", "sets", NULL};
@@ -170,6 +171,7 @@ declare_path(struct pq_loader *ld, uint32_t code, const struct pq_node *node, co
 	attr->path = code;
 	attr->title = ld->attrs.at[code].title;
 	attr->ask = pq_ld_printf(ld, "Which paragraph? (%s)", ld->attrs.at[code].name);
+	attr->recorded = ld->attrs.at[code].recorded;
 	ld->attrs.at[code].path = path;
 	ld->attr_infos.at[path].used = ld->attr_infos.at[path].given = true;
 	if (attr->scope != ld->attrs.at[code].scope)
@@ -222,6 +224,7 @@ pq_ld_declare_facts(struct pq_loader *ld, const struct pq_node *list)
 		attr->report_as = pq_ld_text_at(ld, decl, "report_as", NULL);
 		attr->required = pq_ld_bool_at(ld, decl, "required", false);
 		attr->fixed = pq_ld_bool_at(ld, decl, "fixed", false);
+		attr->recorded = pq_ld_bool_at(ld, decl, "recorded", false);
 		declare_code(ld, fact, decl);
 	}
 }
@@ -250,6 +253,8 @@ pq_ld_attr(struct pq_loader *ld, const struct pq_node *node)
 		return PQ_NO_INDEX;
 	}
 	ld->attr_infos.at[index].used = true;
+	if (ld->attrs.at[index].recorded)
+		pq_ld_warn(ld, node->src, "the fact \"%s\" is kept for the record only, and is used here all the same", name);
 	return ld->attr_infos.at[index].broken ? PQ_NO_INDEX : index;
 }
 

@@ -86,6 +86,57 @@ check_exclusions(struct pq_loader *ld)
 	}
 }
 
+/* ---- tables for the reader ---------------------------------------------------------------------------------------- */
+
+/** Does the id, or what begins as it says before a final "*", name a rule of any kind? */
+static bool
+names_rule(const struct pq_loader *ld, const char *pattern)
+{
+	size_t len = strlen(pattern);
+
+	if (len < 2 || pattern[len - 1] != '*')
+		return pq_map_get(&ld->rule_names, pattern) != PQ_NO_INDEX;
+	for (size_t i = 0; i < ld->rules.n; i++) {
+		if (strncmp(ld->rules.at[i].id, pattern, len - 1) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_rules_cell(struct pq_loader *ld, const char *text, struct pq_src src)
+{
+	const char *part, *id;
+
+	while ((part = pq_ld_piece(ld, &text, ';')) != NULL) {
+		while ((id = pq_ld_piece(ld, &part, ' ')) != NULL) {
+			if (strcmp(id, "?") != 0 && !names_rule(ld, id))
+				pq_ld_error(ld, src, "no rule \"%s\"", id);
+		}
+	}
+}
+
+static void
+check_references(struct pq_loader *ld)
+{
+	for (uint32_t t = 0; t < ld->tables.n; t++) {
+		const struct pq_ld_table *info = &ld->table_infos.at[t];
+		const struct pq_node *rules = pq_node_get(info->node, "rules");
+		struct pq_src src;
+
+		if (info->header == NULL || !ld->tables.at[t].reference || rules == NULL)
+			continue;
+		uint32_t column = pq_ld_column(ld, t, rules);
+		if (column != PQ_NO_INDEX && ld->tables.at[t].columns[column].type != PQ_TYPE_TEXT)
+			pq_ld_error(ld, rules->src, "the ids of rules stand in a column of type text");
+		for (size_t row = 1; column != PQ_NO_INDEX && row < info->csv.n; row++) {
+			const char *text = pq_ld_csv_cell(ld, t, column, row, &src);
+			if (text != NULL)
+				check_rules_cell(ld, text, src);
+		}
+	}
+}
+
 /* ---- what nothing uses ------------------------------------------------------------------------------------------- */
 
 static void
@@ -98,7 +149,7 @@ warn_unused_attrs(struct pq_loader *ld)
 
 		if (info->broken || attr->type == PQ_TYPE_TEXT || attr->required || attr->type == PQ_TYPE_PATH)
 			continue;
-		if (!info->used && !path_used)
+		if (!info->used && !path_used && !attr->recorded)
 			pq_ld_warn(ld, attr->src, "nothing uses the %s \"%s\"", attr->is_fact ? "fact" : "attribute", attr->name);
 		if (!info->given)
 			pq_ld_warn(ld, attr->src, "no rule derives the attribute \"%s\"", attr->name);
@@ -109,7 +160,7 @@ static void
 warn_unused_tables(struct pq_loader *ld)
 {
 	for (size_t i = 0; i < ld->tables.n; i++) {
-		if (!ld->table_infos.at[i].used)
+		if (!ld->table_infos.at[i].used && !ld->tables.at[i].reference)
 			pq_ld_warn(ld, ld->tables.at[i].src, "nothing uses the table \"%s\"", ld->tables.at[i].name);
 	}
 	for (size_t p = 0; p < ld->packs.n; p++) {
@@ -144,6 +195,7 @@ pq_ld_check(struct pq_loader *ld)
 		return;
 	check_exceptions(ld);
 	check_exclusions(ld);
+	check_references(ld);
 	pq_ld_check_cycles(ld);
 	warn_unused_attrs(ld);
 	warn_unused_tables(ld);

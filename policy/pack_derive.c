@@ -150,6 +150,10 @@ read_lookup(struct pq_loader *ld, const struct pq_node *node, struct pq_rule *ru
 	rule->lookup.table = pq_ld_table(ld, table);
 	if (rule->lookup.table == PQ_NO_INDEX)
 		return;
+	if (ld->tables.at[rule->lookup.table].reference) {
+		pq_ld_error(ld, table->src, "the table \"%s\" is for the reader (reference: true): no rule looks up in it",
+		            table->text);
+	}
 	rule->lookup.keys = pq_ld_array(ld, where->n / 2, sizeof(struct pq_lookup_key));
 	for (size_t i = 0; i < where->n; i += 2)
 		read_key(ld, where->items[i], where->items[i + 1], rule);

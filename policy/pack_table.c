@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-static const char *const table_keys[] = {"name", "file", "title", "cite", "edition", "gaps", "columns", "note", NULL};
+static const char *const table_keys[] = {"name", "file",    "title", "cite",      "edition",
+                                         "gaps", "columns", "note",  "reference", "rules",   NULL};
 static const char *const column_keys[] = {"type", "domain", "title", "note", NULL};
 
 static const char *const special_names[] = {"valid_from", "valid_to", "edition", "cite", "note",
@@ -226,6 +227,10 @@ declare_table(struct pq_loader *ld, const struct pq_node *decl)
 	struct pq_strings cites = pq_ld_strings_at(ld, decl, "cite");
 	for (size_t i = 0; i < cites.n; i++)
 		table.cite = i == 0 ? cites.at[0] : pq_ld_printf(ld, "%s; %s", table.cite, cites.at[i]);
+	table.reference = pq_ld_bool_at(ld, decl, "reference", false);
+	const struct pq_node *rules = pq_node_get(decl, "rules");
+	if (rules != NULL && !table.reference)
+		pq_ld_error(ld, rules->src, "only a table with \"reference: true\" lists rules");
 	info.broken = !declare_columns(ld, decl, &table);
 	if (!read_csv(ld, decl, &table, &info))
 		info.broken = true;

@@ -66,6 +66,11 @@ struct wrong {
 #define W "- { id: x, kind: warning, cite: c, text: t, when: { "
 #define D "- { id: x, kind: derive, cite: c, "
 
+#define READER_COLUMNS(type) \
+	"columns: { iso: { type: symbol, domain: country }, n: { type: " type " }, p: { type: path } } }]\n"
+#define READER(rules, type) \
+	"tables: [{ name: u, file: tables/t.csv, reference: true, " rules ", cite: c, " READER_COLUMNS(type)
+
 static const struct wrong wrongs[] = {
 	/* YAML and its shape */
 	{B, "- { id: w\n", "p/rules/b.yaml:2:1: error: did not find expected ',' or '}'"},
@@ -113,6 +118,8 @@ static const struct wrong wrongs[] = {
 	 "p/more.yaml:1:59: error: never reached"},
 	{"p/more.yaml", "facts: [{ name: x, type: bool, required: true, silence: false }]\n",
 	 "p/more.yaml:1:57: error: a required fact cannot be silent"},
+	{"p/more.yaml", "attributes: [{ name: x, type: bool, recorded: true }]\n",
+	 "p/more.yaml:1:37: error: an attribute has no key \"recorded\""},
 	{"p/more.yaml", "facts: [{ name: x, type: number, min: 2, max: 1 }]\n", "p/more.yaml:1:47: error: no value lies between"},
 	{"p/more.yaml", "facts: [{ name: x, type: bool, path: y }]\n", "p/more.yaml:1:38: error: only a code has separator"},
 	{"p/more.yaml", "facts: [{ name: x, type: code, domain: color, marks: { prefixes: [F-], sets: value } }]\n",
@@ -145,6 +152,17 @@ static const struct wrong wrongs[] = {
 	 "p/tables/t.csv:3:1: error: on some days both this row and line 2 are in force, and they say the same"},
 	{"p/tables/t.csv", "iso,n,p,valid_from,valid_to\nUS,1,,2020-01-01,2021-01-02\nUS,2,,2021-01-01,\n",
 	 "p/tables/t.csv:3:1: error: on some days both this row and line 2 are in force, and the rule \"l\" cannot tell which \"n\""},
+	{"p/more.yaml", READER("rules: n", "text"), "p/tables/t.csv:2:4: error: no rule \"1\""},
+	{"p/more.yaml", READER("rules: m", "text"), "p/more.yaml:1:65: error: the table u has no column \"m\""},
+	{"p/more.yaml", READER("rules: n", "number"),
+	 "p/more.yaml:1:65: error: the ids of rules stand in a column of type text"},
+	{"p/more.yaml", "tables: [{ name: u, file: tables/t.csv, cite: c, rules: n, " READER_COLUMNS("text"),
+	 "p/more.yaml:1:57: error: only a table with \"reference: true\" lists rules"},
+	{"p/tables.yaml",
+	 "tables:\n"
+	 "  - { name: t, reference: true, file: tables/t.csv, cite: c, edition: 2026-01-01,\n"
+	 "      columns: { iso: { type: symbol, domain: country }, n: { type: number }, p: { type: path } } }\n",
+	 "p/rules/a.yaml:1:70: error: the table \"t\" is for the reader"},
 	{"p/more.yaml", "tables: [{ name: u, file: tables/u.csv, columns: { a: { type: text } } }]\n",
 	 "p/more.yaml:1:27: error: no file \"tables/u.csv\" in this pack"},
 	{"p/zoo.yaml", "tables: [{ name: t, file: tables/t.csv, columns: { a: { type: text } } }]\n",
@@ -253,6 +271,10 @@ static const struct wrong wrongs[] = {
 	/* warnings */
 	{"p/more.yaml", "attributes: [{ name: idle, type: bool }]\n", "p/more.yaml:1:22: warning: nothing uses the attribute \"idle\""},
 	{"p/more.yaml", "attributes: [{ name: idle, type: bool }]\n", "p/more.yaml:1:22: warning: no rule derives the attribute \"idle\""},
+	{"p/more.yaml", "facts: [{ name: idle, type: bool }]\n", "p/more.yaml:1:17: warning: nothing uses the fact \"idle\""},
+	{"p/more.yaml",
+	 "facts: [{ name: kept, type: bool, recorded: true }]\nattributes: [{ name: said, type: bool, said: kept }]\n",
+	 "p/more.yaml:2:46: warning: the fact \"kept\" is kept for the record only, and is used here all the same"},
 	{"p/tables/u.csv", "a\n", "p/tables/u.csv:1:0: warning: no table has this file"},
 	{"p/facts.yml", "facts: []\n", "p/facts.yml:0:0: warning: not read: files of packs end in .yaml"},
 };
@@ -335,6 +357,35 @@ test_wrong(void **state)
 		}
 	}
 	assert_int_equal(failed, 0);
+}
+
+/* Tables and facts that are for people: nothing warns of them, and the rules that a table names are looked for. */
+static void
+test_for_people(void **state)
+{
+	static const char more[] = "tables: [{ name: read, file: tables/r.csv, reference: true, rules: by, cite: c,\n"
+							   "  columns: { what: { type: text }, by: { type: text } } }]\n"
+							   "facts: [{ name: kept, type: bool, recorded: true }]\n";
+	static const char rows[] = "what,by\nfirst,w;  r\nsecond,c l*\nthird,?\nfourth,\n";
+	static const char wrong[] = "what,by\nfirst,w; q\nsecond,z*\nthird,*\n";
+	struct pq_pack_file files[N_BASE + 2];
+	char text[256];
+
+	(void)state;
+	memcpy(files, base, sizeof(base));
+	files[N_BASE] = (struct pq_pack_file){"p/more.yaml", more, sizeof(more) - 1};
+	files[N_BASE + 1] = (struct pq_pack_file){"p/tables/r.csv", rows, sizeof(rows) - 1};
+	assert_int_equal(load(files, N_BASE + 2), PQ_OK);
+	assert_int_equal(findings.n, 0);
+	files[N_BASE + 1] = (struct pq_pack_file){"p/tables/r.csv", wrong, sizeof(wrong) - 1};
+	assert_int_equal(load(files, N_BASE + 2), PQ_EPARSE);
+	assert_int_equal(findings.n, 3);
+	format(&findings.at[0], text, sizeof(text));
+	assert_string_equal(text, "p/tables/r.csv:2:7: error: no rule \"q\"");
+	format(&findings.at[1], text, sizeof(text));
+	assert_string_equal(text, "p/tables/r.csv:3:8: error: no rule \"z*\"");
+	format(&findings.at[2], text, sizeof(text));
+	assert_string_equal(text, "p/tables/r.csv:4:7: error: no rule \"*\"");
 }
 
 /* All errors of a run, in the order of files and lines; err has the first. */
@@ -439,8 +490,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_base), cmocka_unit_test(test_wrong),        cmocka_unit_test(test_all_in_order),
-		cmocka_unit_test(test_many), cmocka_unit_test(test_alternatives), cmocka_unit_test(test_packs),
+		cmocka_unit_test(test_base),         cmocka_unit_test(test_wrong), cmocka_unit_test(test_for_people),
+		cmocka_unit_test(test_all_in_order), cmocka_unit_test(test_many),  cmocka_unit_test(test_alternatives),
+		cmocka_unit_test(test_packs),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
