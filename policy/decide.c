@@ -6,6 +6,7 @@
 
 #include "policy/decide_parts.h"
 #include "policy/eval.h"
+#include "policy/window.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -558,12 +559,12 @@ pq_eval_alone(struct pq_eval *ev)
 	return true;
 }
 
-enum pq_status
-pq_decide(const struct pq_image *image, const struct pq_request *request, struct pq_arena *arena,
-          struct pq_decision *ret_decision, const struct pq_violation **ret_violations, size_t *ret_n_violations,
-          struct pq_err *err)
+static enum pq_status
+bind_and_decide(const struct pq_image *image, const struct pq_request *request, struct pq_arena *arena,
+                struct pq_window *window, struct pq_decision *ret_decision, const struct pq_violation **ret_violations,
+                size_t *ret_n_violations, struct pq_err *err)
 {
-	struct pq_eval ev = {.image = image, .p = &image->p, .request = request, .arena = arena};
+	struct pq_eval ev = {.image = image, .p = &image->p, .request = request, .arena = arena, .window = window};
 	struct request_binding b = {
 	    .image = image,
 	    .request = request,
@@ -585,4 +586,24 @@ pq_decide(const struct pq_image *image, const struct pq_request *request, struct
 	if (status != PQ_OK)
 		return status;
 	return decide(&b, &ev, ret_decision, err);
+}
+
+enum pq_status
+pq_decide(const struct pq_image *image, const struct pq_request *request, struct pq_arena *arena,
+          struct pq_decision *ret_decision, const struct pq_violation **ret_violations, size_t *ret_n_violations,
+          struct pq_err *err)
+{
+	return bind_and_decide(image, request, arena, NULL, ret_decision, ret_violations, ret_n_violations, err);
+}
+
+enum pq_status
+pq_decide_window(const struct pq_image *image, const struct pq_request *request, struct pq_arena *arena,
+                 struct pq_decision *ret_decision, struct pq_window *ret_window, struct pq_err *err)
+{
+	struct pq_window window = {PQ_DATE_MIN, PQ_DATE_MAX};
+
+	enum pq_status status = bind_and_decide(image, request, arena, &window, ret_decision, NULL, NULL, err);
+	if (status == PQ_OK)
+		*ret_window = window;
+	return status;
 }

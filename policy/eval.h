@@ -148,6 +148,7 @@ struct pq_eval {
 	struct pq_arena *arena;
 	bool oom;
 	bool stale;                 /* everything must be computed anew */
+	struct pq_window *window;   /* to be narrowed (window.c); NULL = nobody asks how long the answer stands */
 	uint32_t near_tries;        /* evaluations that near misses have taken, over all legs */
 	uint64_t *changed;          /* attributes: facts whose assumption changed since the last evaluation */
 
@@ -293,6 +294,20 @@ void pq_var_changed(struct pq_eval *ev, const struct pq_var *var);
 void pq_forget_unknowns(struct pq_eval *ev);
 /** The values that search.c would try for an unknown, one after the other: false when there is no `i`-th. */
 bool pq_try_choice(struct pq_eval *ev, struct pq_var *var, size_t i);
+
+/* window.c: what has just told days apart narrows ev->window */
+
+/** A row that meets a lookup but for its validity. */
+void pq_window_row(struct pq_eval *ev, const struct pq_p_row *row);
+/**
+ * The conditions on the day in one space. `intervals` are the n + 1 bitmaps of the intervals between the boundaries,
+ * `at` is that of the day, `may` the alternatives that may hold as far as all else goes. ev->window must be set.
+ */
+void pq_window_range(struct pq_eval *ev, const int64_t *boundaries, uint32_t n, const uint64_t *intervals,
+                     uint32_t words, uint32_t at, const uint64_t *may);
+/** A source that an attribute was computed from. */
+void pq_window_source(struct pq_eval *ev, const struct pq_p_contribution *c);
+void pq_window_silence(struct pq_eval *ev, const struct pq_p_silence *s);
 
 /* near.c */
 

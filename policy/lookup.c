@@ -202,6 +202,7 @@ match_force(struct join *j, const struct pq_p_row *row, struct row_truth *t)
 	int32_t as_of = j->ev->request->as_of;
 	enum pq_tri before_end;
 
+	pq_window_row(j->ev, row);
 	if (row->from_doubtful) {
 		if (row->edition == PQ_DATE_MIN || as_of < row->edition)
 			doubt(j, row, t);

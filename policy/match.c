@@ -294,6 +294,28 @@ spread(const struct pq_eval *ev, const struct pq_p_space *space, const uint64_t 
 	}
 }
 
+static bool
+asks_day(const struct pq_p_col *col)
+{
+	return col->attr == PQ_ATTR_AS_OF && col->kind == PQ_COL_RANGE;
+}
+
+/* Where it is asked how long the answer stands the day comes last: only what may hold without it tells days apart. */
+static void
+match_day(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_space *space)
+{
+	for (uint32_t i = 0; i < space->n_request_cols; i++) {
+		const struct pq_p_col *col = &ev->p->cols[space->cols.first + i];
+		if (!asks_day(col))
+			continue;
+		const int64_t *boundaries = ev->p->numbers + col->boundaries.first;
+		uint32_t at = interval_of(boundaries, col->boundaries.n, pq_val_at(ev, where, col->attr)->number);
+		const uint64_t *intervals = ev->p->words + col->bits + 3 * (size_t)space->words;
+		pq_window_range(ev, boundaries, col->boundaries.n, intervals, space->words, at, ev->may);
+		match_col(ev, where, space, col, ev->must, ev->may);
+	}
+}
+
 static void
 match_element(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_space *space,
               struct pq_element *element)
@@ -305,6 +327,8 @@ match_element(struct pq_eval *ev, const struct pq_where *where, const struct pq_
 	for (uint32_t i = space->n_request_cols; i < space->cols.n; i++)
 		match_col(ev, where, space, &ev->p->cols[space->cols.first + i], ev->must, ev->may);
 	match_quants(ev, where, space, ev->must, ev->may);
+	if (ev->window != NULL)
+		match_day(ev, where, space);
 	spread(ev, space, ev->must, ev->may, element->tri);
 }
 
@@ -316,8 +340,11 @@ pq_match_space(struct pq_eval *ev, uint32_t index)
 
 	fill_ones(ev->outer_must, space->alts.n);
 	fill_ones(ev->outer_may, space->alts.n);
-	for (uint32_t i = 0; i < space->n_request_cols; i++)
-		match_col(ev, &where, space, &ev->p->cols[space->cols.first + i], ev->outer_must, ev->outer_may);
+	for (uint32_t i = 0; i < space->n_request_cols; i++) {
+		const struct pq_p_col *col = &ev->p->cols[space->cols.first + i];
+		if (ev->window == NULL || !asks_day(col))
+			match_col(ev, &where, space, col, ev->outer_must, ev->outer_may);
+	}
 
 	switch ((enum pq_scope)space->scope) {
 	case PQ_SCOPE_REQUEST:

@@ -563,6 +563,7 @@ silence_candidate(struct pq_eval *ev, const struct pq_where *where, uint32_t att
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
 
 	candidate_reset(c, a->words);
+	pq_window_silence(ev, s);
 	if (s->unknown)
 		put_unknown(ev, where->at[a->scope], attr, c, open);
 	else if (s->copy != PQ_NO_INDEX)
@@ -684,6 +685,7 @@ source_candidate(struct pq_eval *ev, const struct pq_where *where, const struct 
                  const struct pq_p_attr *a, struct pq_candidate *out)
 {
 	candidate_reset(out, a->words);
+	pq_window_source(ev, c);
 	switch ((enum pq_derive)c->derive) {
 	case PQ_DERIVE_SET: put_literal(ev, out, a, c->none, c->symbols, c->number); return;
 	case PQ_DERIVE_COPY: put_val(ev, where, out, a, c->left); return;
