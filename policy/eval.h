@@ -106,6 +106,8 @@ struct pq_var {
 	struct pq_element *element;
 	bool assumed;
 	uint32_t symbol;            /* assumed: symbols; PQ_NO_INDEX = the empty set */
+	const uint64_t *in, *out;   /* assumed of a set, instead of `symbol`: these are in it, those are not; else NULL */
+	bool partly;                /* assumed of a set: there are symbols of which it is open whether they are in it */
 	int64_t number;             /* assumed: numbers */
 	struct pq_text path;        /* assumed: paths */
 	bool present;               /* assumed: rows */

@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* `choice` tells the values of one unknown apart wherever in the tree they were tried. */
+/* `choice` tells the values of one unknown apart wherever in the tree they were tried; of a set, see below, its halves do. */
 struct assumption {
 	uint64_t choice;
 	uint16_t var;
+	const uint64_t *in, *out;
 };
 
 struct leaf {
@@ -37,9 +38,10 @@ struct search {
 	struct leaf *leaves;
 	size_t n_leaves, cap_leaves;
 	struct assumption path[PQ_MAX_VARS];
-	size_t depth;
+	size_t depth; /* of `path`: unknowns of which something is assumed */
 	size_t evaluations;
 	bool exact;
+	enum pq_outcome best, worst; /* before anything is assumed */
 };
 
 /* ---- values to try ---- */
@@ -232,6 +234,8 @@ static uint64_t
 assume(struct pq_var *var, const struct choices *choices, size_t i)
 {
 	var->assumed = true;
+	var->in = var->out = NULL;
+	var->partly = false;
 	var->present = i == 1;
 	if (choices->symbols != NULL)
 		return var->symbol = choices->symbols[i];
@@ -302,6 +306,166 @@ lowest(const struct pq_mask *mask)
 	return -1;
 }
 
+static void descend(struct search *s, struct pq_outcome_range *range);
+
+/* Evaluate with what is assumed by now. False: the bound is reached. */
+static bool
+evaluate(struct search *s, struct pq_outcome_range *range)
+{
+	if (s->evaluations++ >= PQ_MAX_LEAVES) {
+		s->exact = false;
+		return false;
+	}
+	pq_evaluate(s->ev, range);
+	return !s->ev->oom;
+}
+
+/*
+ * Sets are split by their members, for there are too many sets to try: "B is in it", "not B, but C", ..., "none of
+ * these", each with the members that are not named left open, and split again only where the outcome hangs on them.
+ */
+struct half {
+	struct pq_var *var;
+	uint32_t words;
+	const uint32_t *symbols; /* the members that rules tell apart */
+	size_t n;
+	uint64_t *in, *out;      /* of the part of the tree that is being explored */
+	struct assumption outer; /* the same as it was before the split */
+	size_t at;               /* of the unknown in the path */
+};
+
+static bool
+is_in(const uint64_t *set, uint32_t symbol)
+{
+	return set[symbol / 64] >> (symbol % 64) & 1;
+}
+
+static void
+put_in(uint64_t *set, uint32_t symbol)
+{
+	set[symbol / 64] |= UINT64_C(1) << (symbol % 64);
+}
+
+/* From the next evaluation on the set is that of `half` with `member` (PQ_NO_INDEX: and nothing that is open). */
+static void
+assume_half(struct search *s, const struct half *half, uint32_t member)
+{
+	uint64_t *in = pq_arena_array(s->ev->arena, (size_t)half->words + 1, sizeof(*in));
+	uint64_t *out = pq_arena_array(s->ev->arena, (size_t)half->words + 1, sizeof(*out));
+	bool open = false;
+
+	if (in == NULL || out == NULL) {
+		s->ev->oom = true;
+		return;
+	}
+	memcpy(in, half->in, half->words * sizeof(*in));
+	memcpy(out, half->out, half->words * sizeof(*out));
+	if (member != PQ_NO_INDEX)
+		put_in(in, member);
+	for (uint32_t w = 0; w < half->words && member == PQ_NO_INDEX; w++)
+		out[w] = ~in[w];
+	for (size_t i = 0; i < half->n; i++)
+		open |= !is_in(in, half->symbols[i]) && !is_in(out, half->symbols[i]);
+	/* Of what nothing tells apart no more than one member is looked at: the others stay out. */
+	for (uint32_t w = 0; w < half->words && !open; w++)
+		out[w] = ~in[w];
+	half->var->assumed = true;
+	half->var->in = in;
+	half->var->out = out;
+	half->var->partly = open;
+	s->path[half->at] = (struct assumption){0, (uint16_t)(half->var - s->ev->vars), in, out};
+	pq_var_changed(s->ev, half->var);
+}
+
+static bool
+start_half(struct search *s, struct pq_var *var, struct half *ret)
+{
+	const struct pq_p_attr *a = &s->ev->p->attrs[var->attr];
+	struct choices choices = {0};
+
+	*ret = (struct half){.var = var, .words = a->words, .at = s->depth, .outer = {.in = NULL}};
+	for (size_t i = 0; i < s->depth; i++) {
+		if (s->path[i].var == var - s->ev->vars) {
+			ret->at = i;
+			ret->outer = s->path[i];
+		}
+	}
+	ret->in = pq_arena_array(s->ev->arena, (size_t)a->words + 1, sizeof(*ret->in));
+	ret->out = pq_arena_array(s->ev->arena, (size_t)a->words + 1, sizeof(*ret->out));
+	if (ret->in == NULL || ret->out == NULL || !try_symbols(s->ev, a, &choices))
+		return false;
+	if (ret->outer.in != NULL) {
+		memcpy(ret->in, ret->outer.in, a->words * sizeof(*ret->in));
+		memcpy(ret->out, ret->outer.out, a->words * sizeof(*ret->out));
+	}
+	ret->symbols = choices.symbols + 1; /* without the empty set */
+	ret->n = choices.n - 1;
+	s->depth += ret->at == s->depth;
+	return true;
+}
+
+static void
+end_half(struct search *s, struct half *half)
+{
+	half->var->assumed = half->outer.in != NULL;
+	half->var->in = half->outer.in;
+	half->var->out = half->outer.out;
+	half->var->partly = half->outer.in != NULL;
+	if (half->outer.in != NULL)
+		s->path[half->at] = half->outer;
+	else
+		s->depth--;
+	pq_var_changed(s->ev, half->var);
+}
+
+/* First the members that settle the outcome whatever else is in the set: what is left then is less to be split. */
+static void
+split_set(struct search *s, struct pq_var *var, struct pq_outcome_range *range)
+{
+	struct half half;
+
+	if (!start_half(s, var, &half)) {
+		s->ev->oom = true;
+		return;
+	}
+	for (int settled = 1; settled >= 0; settled--) {
+		for (size_t i = 0; i < half.n && !s->ev->oom; i++) {
+			uint32_t member = half.symbols[i];
+			if (is_in(half.in, member) || is_in(half.out, member))
+				continue;
+			assume_half(s, &half, member);
+			if (s->ev->oom || !evaluate(s, range))
+				break;
+			if (settled && !range->determined)
+				continue;
+			descend(s, range);
+			put_in(half.out, member);
+		}
+	}
+	assume_half(s, &half, PQ_NO_INDEX);
+	if (!s->ev->oom && evaluate(s, range))
+		descend(s, range);
+	end_half(s, &half);
+}
+
+static void
+split_value(struct search *s, struct pq_var *var, const struct choices *choices, struct pq_outcome_range *range)
+{
+	struct pq_eval *ev = s->ev;
+
+	for (size_t i = 0; i < choices->n && !ev->oom; i++) {
+		uint64_t choice = assume(var, choices, i);
+		pq_var_changed(ev, var);
+		if (!evaluate(s, range))
+			break;
+		s->path[s->depth++] = (struct assumption){.choice = choice, .var = (uint16_t)(var - ev->vars)};
+		descend(s, range);
+		s->depth--;
+	}
+	var->assumed = false;
+	pq_var_changed(ev, var);
+}
+
 static void
 descend(struct search *s, struct pq_outcome_range *range)
 {
@@ -314,8 +478,10 @@ descend(struct search *s, struct pq_outcome_range *range)
 		return;
 	}
 	struct pq_mask deps = pq_outcome_deps(ev, range);
-	for (size_t i = 0; i < s->depth; i++)
-		deps.w[s->path[i].var / 64] &= ~(UINT64_C(1) << (s->path[i].var % 64));
+	for (size_t i = 0; i < s->depth; i++) {
+		if (!ev->vars[s->path[i].var].partly)
+			deps.w[s->path[i].var / 64] &= ~(UINT64_C(1) << (s->path[i].var % 64));
+	}
 	int index = lowest(&deps);
 	struct choices choices;
 	if (index < 0 || s->depth == PQ_MAX_VARS || !find_choices(ev, &ev->vars[index], &choices)) {
@@ -325,25 +491,29 @@ descend(struct search *s, struct pq_outcome_range *range)
 		return;
 	}
 	struct pq_var *var = &ev->vars[index];
-	for (size_t i = 0; i < choices.n && !ev->oom; i++) {
-		if (s->evaluations++ >= PQ_MAX_LEAVES) {
-			s->exact = false;
-			break;
-		}
-		uint64_t choice = assume(var, &choices, i);
-		pq_var_changed(ev, var);
-		s->path[s->depth++] = (struct assumption){choice, (uint16_t)index};
-		pq_evaluate(ev, range);
-		descend(s, range);
-		s->depth--;
-	}
-	var->assumed = false;
-	pq_var_changed(ev, var);
+	if (var->attr != PQ_NO_INDEX && ev->p->attrs[var->attr].type == PQ_TYPE_SYMBOLS)
+		split_set(s, var, range);
+	else
+		split_value(s, var, &choices, range);
+}
+
+/* Do the two assume something of the unknown that cannot both be? */
+static bool
+contradict(const struct search *s, const struct assumption *a, const struct assumption *b)
+{
+	bool conflict = false;
+
+	if (a->in == NULL)
+		return a->choice != b->choice;
+	uint32_t words = s->ev->p->attrs[s->ev->vars[a->var].attr].words;
+	for (uint32_t w = 0; w < words; w++)
+		conflict |= ((a->in[w] & b->out[w]) | (a->out[w] & b->in[w])) != 0;
+	return conflict;
 }
 
 /* The one fact in which two leaves contradict each other, or -1. */
 static int
-sole_conflict(const struct leaf *a, const struct leaf *b)
+sole_conflict(const struct search *s, const struct leaf *a, const struct leaf *b)
 {
 	int conflict = -1;
 
@@ -353,7 +523,7 @@ sole_conflict(const struct leaf *a, const struct leaf *b)
 		} else if (a->assumptions[i].var > b->assumptions[k].var) {
 			k++;
 		} else {
-			if (a->assumptions[i].choice != b->assumptions[k].choice) {
+			if (contradict(s, &a->assumptions[i], &b->assumptions[k])) {
 				if (conflict >= 0)
 					return -1;
 				conflict = a->assumptions[i].var;
@@ -415,7 +585,7 @@ find_missing(const struct search *s, enum difference by, struct pq_mask *missing
 		for (size_t k = i + 1; k < s->n_leaves; k++) {
 			if (!differ(s, &s->leaves[i], &s->leaves[k], by))
 				continue;
-			int var = sole_conflict(&s->leaves[i], &s->leaves[k]);
+			int var = sole_conflict(s, &s->leaves[i], &s->leaves[k]);
 			if (var < 0)
 				continue;
 			pq_mask_add(missing, var);
@@ -514,8 +684,10 @@ conclude(struct search *s, struct pq_outcome_range *range, struct pq_search_resu
 			ret->usable[w] = i == 0 ? s->leaves[i].usable[w] : ret->usable[w] & s->leaves[i].usable[w];
 	}
 	ret->exact = s->exact;
-	if (s->n_leaves == 0 || !s->exact)
-		ret->worst = PQ_OUTCOME_PROHIBITED;
+	if (s->n_leaves == 0 || !s->exact) {
+		ret->best = s->best;
+		ret->worst = s->worst;
+	}
 	none_in_common = ret->best == ret->worst && lets_go_with_exception(ret->best) && is_empty(ret->usable, words);
 	if (s->exact && s->n_leaves > 0 && !none_in_common && !laws_differ(s) &&
 	    (ret->best == ret->worst || ret->best >= PQ_OUTCOME_REFER)) {
@@ -569,6 +741,8 @@ pq_search(struct pq_eval *ev, struct pq_search_result *ret)
 		s.n_leaves = s.evaluations = 0;
 		s.exact = true;
 		pq_evaluate(ev, &range);
+		s.best = range.best;
+		s.worst = range.worst;
 		note_all(ev);
 		size_t before = count_samples(ev);
 		descend(&s, &range);

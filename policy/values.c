@@ -467,10 +467,15 @@ put_lines(struct pq_eval *ev, struct pq_candidate *out, uint32_t sum, uint32_t s
 static void
 put_assumed(const struct pq_eval *ev, struct pq_candidate *c, const struct pq_p_attr *a, const struct pq_var *var)
 {
-	(void)ev;
 	if (a->type == PQ_TYPE_NUMBER || a->type == PQ_TYPE_DATE) {
 		c->number_state = PQ_NUMBER_KNOWN;
 		c->number = var->number;
+	} else if (var->in != NULL) {
+		put_everything(ev, c, a);
+		for (uint32_t i = 0; i < a->words; i++) {
+			c->poss[i] &= ~var->out[i];
+			c->sure[i] |= var->in[i];
+		}
 	} else if (var->symbol != PQ_NO_INDEX) {
 		put_symbol(c, var->symbol);
 	}
@@ -485,6 +490,7 @@ put_unknown(struct pq_eval *ev, struct pq_element *element, uint32_t attr, struc
 
 	if (var >= 0 && ev->vars[var].assumed) {
 		put_assumed(ev, c, a, &ev->vars[var]);
+		*open = *open || ev->vars[var].partly;
 		return;
 	}
 	put_everything(ev, c, a);

@@ -149,10 +149,9 @@ or_unknown_value(struct or_world *w, uint32_t attr, struct or_at at, int line)
 	uint32_t id = or_unknown_fact(w, attr, at, line);
 	struct or_value v;
 
-	if (w->unknowns[id].assigned)
-		return w->unknowns[id].value;
-	v = or_value_anything(w, attr);
-	or_deps_add(&v.why, id);
+	v = w->unknowns[id].assigned ? w->unknowns[id].value : or_value_anything(w, attr);
+	if (!w->unknowns[id].assigned || w->unknowns[id].partly)
+		or_deps_add(&v.why, id);
 	return v;
 }
 

@@ -104,6 +104,7 @@ struct or_unknown {
 	int line;             /* a fact of another line; -1 = of the line decided */
 	uint32_t table, row;  /* rows */
 	bool assigned;
+	bool partly;           /* sets, while assigned: of some symbols it is not assumed whether they are in it */
 	struct or_value value; /* facts, while assigned */
 	bool present;          /* rows, while assigned */
 	char key[64];          /* of the assigned value: equal keys = equal values */

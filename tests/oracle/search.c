@@ -19,7 +19,8 @@ struct leaf {
 	struct or_set usable;
 	size_t n;
 	uint32_t *ids;         /* what was assumed ... */
-	const char **keys;     /* ... to be what */
+	const char **keys;     /* ... to be what, ... */
+	struct or_value *sets; /* ... and of sets, what is in them, and may be */
 };
 
 struct search {
@@ -30,18 +31,19 @@ struct search {
 	enum pq_outcome best, worst; /* before anything is assumed */
 	struct or_deps split;
 	uint32_t path[MAX_DEPTH];
-	size_t depth;
+	size_t depth; /* of `path`: unknowns of which something is assumed */
+	size_t level; /* of the evaluation: sets may be split more than once */
 };
 
 static struct pq_arena levels[MAX_DEPTH + 1];
 
 static struct pq_arena *
-level(size_t depth)
+arena_of(size_t level)
 {
-	if (levels[depth].limit == 0)
-		pq_arena_init(&levels[depth], (size_t)1 << 30);
-	pq_arena_reset(&levels[depth]);
-	return &levels[depth];
+	if (levels[level].limit == 0)
+		pq_arena_init(&levels[level], (size_t)1 << 30);
+	pq_arena_reset(&levels[level]);
+	return &levels[level];
 }
 
 static bool
@@ -71,9 +73,11 @@ add_leaf(struct search *s, const struct or_node *node)
 	leaf->n = s->depth;
 	leaf->ids = or_alloc(w->keep, s->depth, sizeof(*leaf->ids));
 	leaf->keys = or_alloc(w->keep, s->depth, sizeof(*leaf->keys));
+	leaf->sets = or_alloc(w->keep, s->depth, sizeof(*leaf->sets));
 	for (size_t i = 0; i < s->depth; i++) {
 		const char *key = w->unknowns[s->path[i]].key;
 		leaf->ids[i] = s->path[i];
+		leaf->sets[i] = w->unknowns[s->path[i]].value;
 		leaf->keys[i] = pq_arena_strndup(w->keep, key, strlen(key));
 		if (leaf->keys[i] == NULL)
 			or_die("out of memory");
@@ -86,7 +90,7 @@ first_unknown(const struct or_world *w, const struct or_deps *deps)
 	uint32_t first = PQ_NO_INDEX;
 
 	for (uint32_t i = 0; i < w->n_unknowns; i++) {
-		if (!or_deps_has(deps, i) || w->unknowns[i].assigned)
+		if (!or_deps_has(deps, i) || (w->unknowns[i].assigned && !w->unknowns[i].partly))
 			continue;
 		if (first == PQ_NO_INDEX || or_unknown_compare(&w->unknowns[i], &w->unknowns[first]) < 0)
 			first = i;
@@ -106,7 +110,81 @@ inherit(struct or_world *w, const struct or_memo *parent, uint32_t id)
 	}
 }
 
-static void explore(struct search *s, const struct or_memo *parent);
+static void explore(struct search *s, const struct or_memo *parent, uint32_t id);
+static bool look(struct search *s, const struct or_memo *parent, uint32_t id, struct or_node *ret);
+static void go_on(struct search *s, const struct or_node *node);
+
+/* ---- sets: too many to try, so they are split by their members ------------------------------------------------------ */
+
+static bool
+set_is_open(const struct or_value *v)
+{
+	return or_set_count(v->may) > or_set_count(v->sure);
+}
+
+/* From now on the set is `from` with `member` (PQ_NO_INDEX: and nothing else). */
+static void
+assume_set(struct or_world *w, uint32_t id, const struct or_value *from, uint32_t member)
+{
+	struct or_unknown *u = &w->unknowns[id];
+	struct pq_arena *scratch = w->scratch;
+
+	w->scratch = w->keep;
+	u->value = or_value_empty(w, u->attr);
+	w->scratch = scratch;
+	or_set_join(u->value.sure, from->sure);
+	if (member != PQ_NO_INDEX)
+		or_set_add(u->value.sure, member);
+	or_set_join(u->value.may, member != PQ_NO_INDEX ? from->may : u->value.sure);
+	u->assigned = true;
+	u->partly = set_is_open(&u->value);
+	u->key[0] = '\0';
+}
+
+/*
+ * "B is in it", "not B, but C", ..., "none of these", the other members left open. Members that settle the outcome
+ * whatever else is in the set go first: without them less is left to be split.
+ */
+static void
+split_set(struct search *s, uint32_t id)
+{
+	struct or_world *w = s->w;
+	struct or_memo own = w->memo;
+	struct pq_arena *scratch = w->scratch;
+	struct or_unknown before = w->unknowns[id];
+	struct or_value left;
+	struct or_node node;
+
+	assume_set(w, id, before.assigned ? &before.value : &(struct or_value){.form = OR_MANY}, PQ_NO_INDEX);
+	left = w->unknowns[id].value;
+	left.may = (struct or_set){or_alloc(w->keep, left.may.n / 64 + 1, sizeof(uint64_t)), left.may.n};
+	if (before.assigned)
+		or_set_join(left.may, before.value.may);
+	else
+		or_set_fill(left.may);
+	if (!before.assigned)
+		s->path[s->depth++] = id;
+	s->level++;
+	for (int settled = 1; settled >= 0; settled--) {
+		for (uint32_t i = 0; i < left.may.n; i++) {
+			if (!or_set_has(left.may, i) || or_set_has(left.sure, i))
+				continue;
+			assume_set(w, id, &left, i);
+			if (!look(s, &own, id, &node) || (settled && !is_settled(node.best, node.worst)))
+				continue;
+			go_on(s, &node);
+			left.may.bits[i / 64] &= ~((uint64_t)1 << i % 64);
+		}
+	}
+	assume_set(w, id, &left, PQ_NO_INDEX);
+	explore(s, &own, id);
+	s->level--;
+	if (!before.assigned)
+		s->depth--;
+	w->unknowns[id] = before;
+	w->memo = own;
+	w->scratch = scratch;
+}
 
 static void
 split(struct search *s, uint32_t id)
@@ -118,64 +196,100 @@ split(struct search *s, uint32_t id)
 	size_t n = or_candidates(w, id, &candidates);
 
 	s->path[s->depth++] = id;
+	s->level++;
 	for (size_t i = 0; i < n; i++) {
 		struct or_unknown *u = &w->unknowns[id];
 		u->assigned = true;
 		u->value = candidates[i].value;
 		u->present = candidates[i].present;
 		memcpy(u->key, candidates[i].key, sizeof(u->key));
-		explore(s, &own);
+		explore(s, &own, id);
 		w->unknowns[id].assigned = false;
 	}
+	s->level--;
 	s->depth--;
 	w->memo = own;
 	w->scratch = scratch;
 }
 
-static void
-explore(struct search *s, const struct or_memo *parent)
+/* Evaluate with what is assumed now; `id` is what was assumed last. False: the bound is reached. */
+static bool
+look(struct search *s, const struct or_memo *parent, uint32_t id, struct or_node *ret)
 {
 	struct or_world *w = s->w;
-	struct or_node node;
 
 	if (s->n_leaves == OR_MAX_LEAVES) {
 		s->exact = false;
+		return false;
+	}
+	or_world_forget(w, arena_of(s->level));
+	if (parent != NULL)
+		inherit(w, parent, id);
+	or_evaluate(w, ret);
+	return true;
+}
+
+static void
+go_on(struct search *s, const struct or_node *node)
+{
+	struct or_world *w = s->w;
+
+	if (is_settled(node->best, node->worst)) {
+		add_leaf(s, node);
 		return;
 	}
-	or_world_forget(w, level(s->depth));
-	if (parent != NULL)
-		inherit(w, parent, s->path[s->depth - 1]);
-	or_evaluate(w, &node);
-	if (s->depth == 0) {
+	uint32_t id = first_unknown(w, &node->split);
+	if (id == PQ_NO_INDEX || s->level == MAX_DEPTH) {
+		/* Nothing is left to split: the packs themselves do not know, and a person must look. */
+		struct or_node referred = *node;
+		s->exact &= id == PQ_NO_INDEX;
+		referred.best = referred.worst = PQ_OUTCOME_REFER;
+		add_leaf(s, &referred);
+		return;
+	}
+	if (!w->unknowns[id].is_row && w->model->attrs[w->unknowns[id].attr].type == PQ_TYPE_SYMBOLS)
+		split_set(s, id);
+	else
+		split(s, id);
+}
+
+static void
+explore(struct search *s, const struct or_memo *parent, uint32_t id)
+{
+	struct or_node node;
+
+	if (!look(s, parent, id, &node))
+		return;
+	if (parent == NULL) {
 		s->best = node.best;
 		s->worst = node.worst;
 		s->split = node.split;
 	}
-	if (is_settled(node.best, node.worst)) {
-		add_leaf(s, &node);
-		return;
-	}
-	uint32_t id = first_unknown(w, &node.split);
-	if (id == PQ_NO_INDEX || s->depth == MAX_DEPTH) {
-		/* Nothing is left to split: the packs themselves do not know, and a person must look. */
-		s->exact &= id == PQ_NO_INDEX;
-		node.best = node.worst = PQ_OUTCOME_REFER;
-		add_leaf(s, &node);
-		return;
-	}
-	split(s, id);
+	go_on(s, &node);
 }
 
 /* ---- comparing leaves --------------------------------------------------------------------------------------------- */
 
-static const char *
-key_of(const struct leaf *leaf, uint32_t id)
+/* Is there a symbol that is in the one and cannot be in the other? */
+static bool
+sets_conflict(const struct or_value *a, const struct or_value *b)
 {
-	for (size_t i = 0; i < leaf->n; i++) {
-		if (leaf->ids[i] == id)
-			return leaf->keys[i];
+	for (uint32_t i = 0; i < a->may.n; i++) {
+		if ((or_set_has(a->sure, i) && !or_set_has(b->may, i)) || (or_set_has(b->sure, i) && !or_set_has(a->may, i)))
+			return true;
 	}
-	return NULL;
+	return false;
+}
+
+/* Do the two assume different things of the unknown that is the i-th in `a`? */
+static bool
+conflict_in(const struct leaf *a, size_t i, const struct leaf *b)
+{
+	for (size_t k = 0; k < b->n; k++) {
+		if (b->ids[k] == a->ids[i])
+			return a->sets[i].form == OR_MANY ? sets_conflict(&a->sets[i], &b->sets[k]) : strcmp(a->keys[i], b->keys[k]) != 0;
+	}
+	return false;
 }
 
 /* The one unknown of which the two assume different things; PQ_NO_INDEX if they differ in none or in several. */
@@ -185,8 +299,7 @@ only_conflict(const struct leaf *a, const struct leaf *b)
 	uint32_t conflict = PQ_NO_INDEX;
 
 	for (size_t i = 0; i < a->n; i++) {
-		const char *key = key_of(b, a->ids[i]);
-		if (key == NULL || strcmp(key, a->keys[i]) == 0)
+		if (!conflict_in(a, i, b))
 			continue;
 		if (conflict != PQ_NO_INDEX)
 			return PQ_NO_INDEX;
@@ -378,7 +491,7 @@ or_search(struct or_world *w, struct or_found *ret)
 		before = count_levels(w);
 		s.n_leaves = 0;
 		s.exact = true;
-		explore(&s, NULL);
+		explore(&s, NULL, PQ_NO_INDEX);
 	} while (count_levels(w) != before && ++rounds < MAX_ROUNDS);
 	struct or_set first = s.leaves[0].usable;
 	s.leaves[0].usable = (struct or_set){or_alloc(w->keep, first.n / 64 + 1, sizeof(uint64_t)), first.n};
