@@ -226,6 +226,17 @@ random_value(struct maker *m, const struct pq_attr *attr)
 	return (struct pq_value){.kind = PQ_VALUE_UNKNOWN};
 }
 
+struct pq_value
+pq_random_value(const struct pq_random_request_form *form, uint32_t attr, struct pq_random *random,
+                struct pq_arena *arena)
+{
+	struct maker m = {.form = form, .random = *random, .arena = arena};
+	struct pq_value value = random_value(&m, &form->model->attrs[attr]);
+
+	*random = m.random;
+	return value;
+}
+
 /* ---- requests ------------------------------------------------------------------------------------------------------- */
 
 static bool

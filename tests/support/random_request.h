@@ -8,6 +8,7 @@
 #include "policy/arena.h"
 #include "policy/facts.h"
 #include "policy/model.h"
+#include "tests/support/random.h"
 
 /** How requests are made. */
 struct pq_random_request_form {
@@ -24,6 +25,10 @@ void pq_random_request_form(const struct pq_model *model, struct pq_arena *arena
 /** Equal seeds give equal requests. The request lives in `arena` and points into the model. */
 void pq_random_request(const struct pq_random_request_form *form, uint64_t seed, struct pq_arena *arena,
                        struct pq_request *ret);
+
+/** A value for a fact. It lives in `arena` and points into the model. */
+struct pq_value pq_random_value(const struct pq_random_request_form *form, uint32_t attr, struct pq_random *random,
+                                struct pq_arena *arena);
 
 /** A request like `base`, with some facts left out, said to be unknown, changed or added, on this day or another. */
 void pq_random_change(const struct pq_random_request_form *form, const struct pq_request *base, uint64_t seed,
