@@ -233,6 +233,7 @@ fill_attr(struct pq_builder *b, uint32_t index, struct pq_p_attr *out)
 	    .mark_attr = a->type == PQ_TYPE_CODE ? a->mark_attr : PQ_NO_INDEX,
 	    .marks = pq_build_strings(b, &a->marks),
 	    .said = pq_build_list(b, a->said.at, a->said.n),
+	    .digits = a->digits,
 	    .distinct = PQ_NO_INDEX,
 	};
 	out->words = a->domain != PQ_NO_INDEX ? (uint32_t)((b->model->domains[a->domain].n_symbols + 63) / 64) : 0;

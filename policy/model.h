@@ -133,6 +133,7 @@ struct pq_attr {
 	struct pq_src src;
 
 	struct pq_indexes said; /* BOOL attributes: true where the request has a value for one of these facts; none: derived */
+	uint8_t digits;         /* SYMBOL attributes: the symbol that so many digits of the text `said` begin with; 0: derived */
 
 	/* Facts only. */
 	bool is_fact;
@@ -152,6 +153,8 @@ struct pq_attr {
 	struct pq_strings marks; /* CODE: prefixes ("FOREIGN-") that are taken off ... */
 	uint32_t mark_attr;      /* ... and set this BOOL attribute (a fact of its own); PQ_NO_INDEX = none */
 };
+
+#define PQ_MAX_DIGITS 16 /* that a symbol is read from: tariff numbers have up to 12 */
 
 /** Attributes that exist without being declared. */
 enum {

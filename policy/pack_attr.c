@@ -1,11 +1,13 @@
 #include "policy/pack_loader.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const fact_keys[] = {"name", "type", "domain",    "required", "silence",   "null_is", "title", "ask",
                                         "min",  "max",  "report_as", "note",     "separator", "path",    "marks", "fixed",
                                         "recorded", NULL};
-static const char *const attr_keys[] = {"name", "type", "domain", "title", "note", "said", NULL};
+static const char *const attr_keys[] = {"name", "type", "domain", "title", "note", "said", "reads", NULL};
+static const char *const read_keys[] = {"fact", "digits", NULL};
 static const char *const silence_keys[] = {"when", "value", "copy", "lines", NULL};
 static const char *const mark_keys[] = {"prefixes", "sets", NULL};
 static const char *const line_keys[] = {"sum", "same", NULL};
@@ -339,15 +341,57 @@ link_said(struct pq_loader *ld, uint32_t index, const struct pq_node *list)
 	ld->attr_infos.at[index].given = true;
 }
 
+/* The symbol that a text begins with: of so many digits, whatever else stands between them. */
+static void
+link_reads(struct pq_loader *ld, uint32_t index, const struct pq_node *reads)
+{
+	struct pq_attr *attr = &ld->attrs.at[index];
+
+	if (!pq_ld_keys(ld, reads, "reads", read_keys))
+		return;
+	const struct pq_node *fact_node = pq_node_get(reads, "fact"), *digits = pq_node_get(reads, "digits");
+	if (fact_node == NULL || digits == NULL || digits->kind != PQ_NODE_TEXT) {
+		pq_ld_error(ld, reads->src, "reads needs \"fact\" and \"digits\"");
+		return;
+	}
+	char *end;
+	long n = strtol(digits->text, &end, 10);
+	if (n < 1 || n > PQ_MAX_DIGITS || *end != '\0') {
+		pq_ld_error(ld, digits->src, "digits is a number from 1 to %d", PQ_MAX_DIGITS);
+		return;
+	}
+	uint32_t fact = pq_ld_attr(ld, fact_node);
+	if (fact == PQ_NO_INDEX)
+		return;
+	const struct pq_attr *text = &ld->attrs.at[fact];
+	if (!text->is_fact || text->type != PQ_TYPE_TEXT || text->scope != attr->scope) {
+		pq_ld_error(ld, fact_node->src, "\"%s\" must be a fact of type text that sits where the attribute does", text->name);
+		return;
+	}
+	if (attr->type != PQ_TYPE_SYMBOL) {
+		pq_ld_error(ld, reads->src, "only a symbol is read from a text");
+		return;
+	}
+	attr->said = (struct pq_indexes){pq_ld_array(ld, 1, sizeof(uint32_t)), 0};
+	attr->said.at[attr->said.n++] = fact;
+	attr->digits = (uint8_t)n;
+	ld->attr_infos.at[index].given = true;
+}
+
 void
 pq_ld_link_facts(struct pq_loader *ld)
 {
 	for (uint32_t i = 0; i < ld->attrs.n; i++) {
-		const struct pq_node *said = ld->attr_infos.at[i].node != NULL && !ld->attrs.at[i].is_fact
-		                                 ? pq_node_get(ld->attr_infos.at[i].node, "said")
-		                                 : NULL;
-		if (said != NULL)
+		const struct pq_node *decl = ld->attr_infos.at[i].node;
+		if (decl == NULL || ld->attrs.at[i].is_fact)
+			continue;
+		const struct pq_node *said = pq_node_get(decl, "said"), *reads = pq_node_get(decl, "reads");
+		if (said != NULL && reads != NULL)
+			pq_ld_error(ld, reads->src, "an attribute has \"said\" or \"reads\", not both");
+		else if (said != NULL)
 			link_said(ld, i, said);
+		else if (reads != NULL)
+			link_reads(ld, i, reads);
 	}
 	for (uint32_t i = 0; i < ld->attrs.n; i++) {
 		const struct pq_node *decl = ld->attr_infos.at[i].node;

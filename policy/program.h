@@ -16,7 +16,7 @@
 #include "policy/terms.h"
 
 /** Bumped when any record below changes; a store of another version is refused. */
-#define PQ_PROGRAM_VERSION 1
+#define PQ_PROGRAM_VERSION 2
 
 struct pq_section_head {
 	char magic[4];      /* "PQIM" */
@@ -75,7 +75,7 @@ struct pq_p_attr {
 	uint8_t type, scope, is_fact, required;
 	uint8_t has_null_is, has_min, has_max, single; /* single: at most one value (bool, symbol) */
 	char separator;
-	uint8_t null_none, changeable, pad;
+	uint8_t null_none, changeable, digits; /* digits: of the text in `said` that are a symbol; 0 = none are read */
 	uint32_t domain;
 	uint32_t slot;            /* within its scope */
 	uint32_t word;            /* first word of its set within the scope's words */

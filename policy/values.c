@@ -819,6 +819,26 @@ make_candidate(uint64_t *words, uint32_t n)
 	return c;
 }
 
+/* The symbol that the first digits of a text are; what stands between digits is passed over. */
+static void
+put_digits(const struct pq_eval *ev, const struct pq_where *where, const struct pq_p_attr *a, struct pq_candidate *out)
+{
+	const struct pq_p_attr *fact = &ev->p->attrs[ev->p->lists[a->said.first]];
+	const struct pq_given *given = &where->at[a->scope]->given[fact->slot];
+	char digits[PQ_MAX_DIGITS];
+	size_t n = 0;
+
+	for (size_t i = 0; given->state == PQ_SAID && i < given->text.len && n < a->digits; i++) {
+		if (given->text.at[i] >= '0' && given->text.at[i] <= '9')
+			digits[n++] = given->text.at[i];
+	}
+	uint32_t symbol = n == a->digits ? pq_find_symbol(ev->image, a->domain, digits, n) : PQ_NO_INDEX;
+	if (symbol == PQ_NO_INDEX)
+		out->may_none = true;
+	else
+		put_symbol(out, symbol);
+}
+
 void
 pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
 {
@@ -845,6 +865,11 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 	val->linear = NULL;
 	if (a->is_fact) {
 		fact_value(ev, where, attr, &acc, &scratch);
+		return;
+	}
+	if (a->digits > 0) {
+		put_digits(ev, where, a, &acc);
+		store(a, val, &acc);
 		return;
 	}
 	if (a->said.n > 0) {

@@ -299,6 +299,29 @@ or_said(struct or_world *w, uint32_t attr, struct or_at at)
 	return or_value_of(w, &said);
 }
 
+/* "The symbol that the first digits of a text are." */
+struct or_value
+or_read(struct or_world *w, uint32_t attr, struct or_at at)
+{
+	const struct pq_attr *a = &w->model->attrs[attr];
+	const struct pq_value *given = or_given(w, a->said.at[0], at, -1);
+	char *digits = or_alloc(w->scratch, a->digits + 1u, 1);
+	size_t n = 0;
+
+	if (given == NULL || given->kind != PQ_VALUE_TEXT)
+		return or_value_none(w, attr);
+	for (const char *c = given->text.at; c < given->text.at + given->text.len && n < a->digits; c++) {
+		if (strchr("0123456789", *c) != NULL && *c != '\0')
+			digits[n++] = *c;
+	}
+	uint32_t symbol = n < a->digits ? PQ_NO_INDEX : pq_domain_find(&w->model->domains[a->domain], digits, n);
+	if (symbol == PQ_NO_INDEX)
+		return or_value_none(w, attr);
+	struct or_value v = or_value_empty(w, attr);
+	or_set_add(v.may, symbol);
+	return v;
+}
+
 struct or_value
 or_fact(struct or_world *w, uint32_t attr, struct or_at at)
 {

@@ -180,6 +180,7 @@ const struct pq_value *or_given(const struct or_world *w, uint32_t attr, struct 
 /** A fact that is not known: anything, or what is assumed of it. */
 struct or_value or_unknown_value(struct or_world *w, uint32_t attr, struct or_at at, int line);
 struct or_value or_said(struct or_world *w, uint32_t attr, struct or_at at);
+struct or_value or_read(struct or_world *w, uint32_t attr, struct or_at at);
 struct or_value or_fact(struct or_world *w, uint32_t attr, struct or_at at);
 /** Is the fact unknown whatever other unknown facts are? (With nothing assumed.) */
 bool or_is_unknown_now(struct or_world *w, const struct or_unknown *u);

@@ -209,6 +209,8 @@ compute(struct or_world *w, uint32_t attr, struct or_at at)
 		return w->decided ? w->decision[attr] : or_value_anything(w, attr);
 	if (w->replaced && attr == w->model->release_replaces)
 		return replacement(w, attr);
+	if (a->digits > 0)
+		return or_read(w, attr, at);
 	if (a->said.n > 0)
 		return or_said(w, attr, at);
 	if (a->is_fact || a->type == PQ_TYPE_PATH)

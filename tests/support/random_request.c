@@ -206,6 +206,26 @@ random_symbols(struct maker *m, const struct pq_domain *domain)
 	return (struct pq_value){.kind = PQ_VALUE_TEXTS, .texts = texts, .n_texts = n};
 }
 
+/* A text that an attribute reads: often one of the attribute's symbols, with points between and digits behind. */
+static struct pq_value
+random_text(struct maker *m, const struct pq_attr *attr)
+{
+	const struct pq_model *model = m->form->model;
+	const char *words = pq_random_chance(&m->random, 50) ? "one" : "two";
+
+	for (uint32_t a = 0; a < model->n_attrs; a++) {
+		const struct pq_attr *reader = &model->attrs[a];
+		if (reader->digits == 0 || &model->attrs[reader->said.at[0]] != attr || !pq_random_chance(&m->random, 70))
+			continue;
+		const struct pq_domain *domain = &model->domains[reader->domain];
+		const char *symbol = domain->symbols[pq_random_below(&m->random, domain->n_symbols)];
+		int head = (int)pq_random_below(&m->random, strlen(symbol) + 1);
+		words = must(pq_arena_printf(m->arena, "%.*s.%s%s", head, symbol, symbol + head,
+		                             pq_random_chance(&m->random, 50) ? "" : " 4000"));
+	}
+	return (struct pq_value){.kind = PQ_VALUE_TEXT, .text = text(words)};
+}
+
 static struct pq_value
 random_value(struct maker *m, const struct pq_attr *attr)
 {
@@ -218,8 +238,7 @@ random_value(struct maker *m, const struct pq_attr *attr)
 	case PQ_TYPE_SYMBOL: return random_symbol(m, domain);
 	case PQ_TYPE_SYMBOLS: return random_symbols(m, domain);
 	case PQ_TYPE_CODE: return (struct pq_value){.kind = PQ_VALUE_TEXT, .text = random_code(m, attr)};
-	case PQ_TYPE_TEXT:
-		return (struct pq_value){.kind = PQ_VALUE_TEXT, .text = text(pq_random_chance(&m->random, 50) ? "one" : "two")};
+	case PQ_TYPE_TEXT: return random_text(m, attr);
 	case PQ_TYPE_PATH:
 	case PQ_TYPE_COUNT: break;
 	}

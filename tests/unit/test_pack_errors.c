@@ -268,6 +268,18 @@ static const struct wrong wrongs[] = {
 	    "    when: { flag: true } }\n",
 	 "p/tables/t.csv:3:1: error: an attribute that depends on itself: flag needs limit, which needs flag"},
 
+	/* a symbol read from a text */
+	{"p/more.yaml", "attributes: [{ name: read, type: symbol, domain: color, reads: { fact: words } }]\n",
+	 "p/more.yaml:1:64: error: reads needs \"fact\" and \"digits\""},
+	{"p/more.yaml", "attributes: [{ name: read, type: symbol, domain: color, reads: { fact: words, digits: 17 } }]\n",
+	 "p/more.yaml:1:87: error: digits is a number from 1 to 16"},
+	{"p/more.yaml", "attributes: [{ name: read, type: symbol, domain: color, reads: { fact: value, digits: 6 } }]\n",
+	 "p/more.yaml:1:72: error: \"value\" must be a fact of type text that sits where the attribute does"},
+	{"p/more.yaml", "attributes: [{ name: read, type: bool, reads: { fact: words, digits: 6 } }]\n",
+	 "p/more.yaml:1:47: error: only a symbol is read from a text"},
+	{"p/more.yaml", "attributes: [{ name: read, type: bool, said: value, reads: { fact: words, digits: 6 } }]\n",
+	 "p/more.yaml:1:60: error: an attribute has \"said\" or \"reads\", not both"},
+
 	/* warnings */
 	{"p/more.yaml", "attributes: [{ name: idle, type: bool }]\n", "p/more.yaml:1:22: warning: nothing uses the attribute \"idle\""},
 	{"p/more.yaml", "attributes: [{ name: idle, type: bool }]\n", "p/more.yaml:1:22: warning: no rule derives the attribute \"idle\""},
