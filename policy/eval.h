@@ -37,7 +37,7 @@ pq_not(enum pq_tri a)
 }
 
 /** Unknowns that one evaluation tells apart; further ones stay unknown and make the answer inexact. */
-#define PQ_MAX_VARS 128
+#define PQ_MAX_VARS 256
 /** Evaluations that one leg may cost in search of what is missing. */
 #define PQ_MAX_LEAVES 1024
 /** Values tried for one unknown number; where more would be needed the answer is inexact. */
