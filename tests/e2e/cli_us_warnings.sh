@@ -44,9 +44,9 @@ canada=(--kind commodity --fact in_supp1_126=false --fact exporter_registered=tr
 as=,canadian_registered=true
 asks 2026-03-02 CA "XI(c)(6)" "${canada[@]}"
 says '"126.5(b)"'
-lacks "assurance against transfer"
+lacks "the Canadian recipient's assurance"
 asks 2026-03-02 CA "XI(c)(6)" "${canada[@]}" --fact item.sme=true --fact item.mde=false
-says "assurance against transfer"
+says "the Canadian recipient's assurance"
 as=
 
 # Data that was cleared for release: two sections differ.
