@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 #include "cli/flags.h"
 #include "cli/packs.h"
+#include "policy/analyse.h"
 
 #include <getopt.h>
 
@@ -25,18 +26,37 @@ print_counts(const struct pq_model *model)
 static int
 run_cases(struct pq_build *build)
 {
-	struct pq_err err = {0};
 	size_t n;
-
-	if (pq_build_compile(build, &err) != PQ_OK)
-		return pq_cli_fail(&err);
 	size_t failed = pq_build_cases(build, stdout, &n);
 	printf("%zu passed, %zu failed\n", n - failed, failed);
 	return failed == 0 ? PQ_EXIT_OK : PQ_EXIT_FAILED;
 }
 
+struct wanted {
+	bool cases, analysis, dates, strict;
+};
+
 static int
-check(struct pq_build *build, char **dirs, size_t n_dirs, bool cases)
+analyse(struct pq_build *build, char **dirs, size_t n_dirs, bool strict)
+{
+	struct pq_analysis analysis;
+	struct pq_err err = {0};
+	size_t total = 0;
+
+	if (pq_analyse(build->model, build->image, &build->arena, &analysis, &err) != PQ_OK)
+		return pq_cli_fail(&err);
+	pq_build_print_findings(&analysis.findings, dirs, n_dirs, stdout);
+	printf("analysed %zu alternatives, and %zu values of facts by the day:", analysis.n_alternatives, analysis.n_cells);
+	for (int kind = 0; kind < PQ_ANALYSIS_COUNT; kind++) {
+		printf("%s %zu %s", kind > 0 ? "," : "", analysis.counts[kind], pq_analysis_name((enum pq_analysis_kind)kind));
+		total += analysis.counts[kind];
+	}
+	printf("; %zu pair%s not settled\n", analysis.n_unsettled, plural(analysis.n_unsettled));
+	return strict && total > 0 ? PQ_EXIT_FAILED : PQ_EXIT_OK;
+}
+
+static int
+check(struct pq_build *build, char **dirs, size_t n_dirs, const struct wanted *wanted)
 {
 	struct pq_err err = {0};
 	enum pq_status status = pq_build_load(build, dirs, n_dirs, stdout, &err);
@@ -49,18 +69,31 @@ check(struct pq_build *build, char **dirs, size_t n_dirs, bool cases)
 	printf("%zu error%s, %zu warning%s\n", errors, plural(errors), warnings, plural(warnings));
 	if (errors > 0)
 		return PQ_EXIT_FAILED;
-	return cases ? run_cases(build) : PQ_EXIT_OK;
+	if ((wanted->cases || wanted->analysis) && pq_build_compile(build, &err) != PQ_OK)
+		return pq_cli_fail(&err);
+	int code = wanted->cases ? run_cases(build) : PQ_EXIT_OK;
+	if (wanted->analysis) {
+		int more = analyse(build, dirs, n_dirs, wanted->strict);
+		code = code == PQ_EXIT_OK ? more : code;
+	}
+	return code == PQ_EXIT_OK && wanted->strict && warnings > 0 ? PQ_EXIT_FAILED : code;
 }
 
 int
 pq_cmd_check(int argc, char **argv)
 {
-	static const struct pq_flag table[] = {{"no-cases", 0, false}, {"cases", 0, false}, {0}};
+	enum { NO_CASES, CASES, ANALYSE, STRICT };
+	static const struct pq_flag table[] = {
+		{"no-cases", 0, false}, {"cases", 0, false}, {"analyse", 0, false}, {"strict", 0, false}, {0}};
 	struct pq_flags options = {0};
-	bool cases = true;
+	struct wanted wanted = {.cases = true};
 
-	for (int option; (option = pq_flags_next(&options, argc, argv, table)) >= 0;)
-		cases = option == 1;
+	for (int option; (option = pq_flags_next(&options, argc, argv, table)) >= 0;) {
+		if (option == NO_CASES || option == CASES)
+			wanted.cases = option == CASES;
+		wanted.analysis |= option == ANALYSE;
+		wanted.strict |= option == STRICT;
+	}
 	if (options.stop)
 		return options.code;
 	if (optind == argc)
@@ -68,7 +101,7 @@ pq_cmd_check(int argc, char **argv)
 
 	struct pq_build build;
 	pq_build_init(&build);
-	int code = check(&build, argv + optind, (size_t)(argc - optind), cases);
+	int code = check(&build, argv + optind, (size_t)(argc - optind), &wanted);
 	pq_build_release(&build);
 	return code;
 }

@@ -169,6 +169,21 @@ pq_build_load(struct pq_build *build, char *const *dirs, size_t n_dirs, FILE *ou
 	return status;
 }
 
+void
+pq_build_print_findings(const struct pq_findings *findings, char *const *dirs, size_t n_dirs, FILE *out)
+{
+	struct folder folders[PACKS_MAX];
+	struct pq_err err;
+	struct pq_arena arena;
+	size_t n = 0;
+
+	pq_arena_init(&arena, PQ_CLI_PACKS_BYTES);
+	while (n < n_dirs && n < PACKS_MAX && name_folder(&arena, dirs[n], &folders[n], &err) == PQ_OK)
+		n++;
+	print_findings(findings, folders, n, out);
+	pq_arena_release(&arena);
+}
+
 enum pq_status
 pq_build_compile(struct pq_build *build, struct pq_err *err)
 {

@@ -35,6 +35,9 @@ void pq_build_release(struct pq_build *build);
 PQ_MUST_USE enum pq_status pq_build_load(struct pq_build *build, char *const *dirs, size_t n_dirs, FILE *out,
                                          struct pq_err *err);
 
+/** Print findings, likewise. */
+void pq_build_print_findings(const struct pq_findings *findings, char *const *dirs, size_t n_dirs, FILE *out);
+
 /** Compile the model and open the image, in memory. */
 PQ_MUST_USE enum pq_status pq_build_compile(struct pq_build *build, struct pq_err *err);
 
