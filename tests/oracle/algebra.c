@@ -74,25 +74,34 @@ or_allows(const struct pq_rule *requirement, const char *exception)
 
 /* ---- which exceptions are considered ----------------------------------------------------------------------------- */
 
-static bool
-is_claimed(const struct or_world *w, const char *exception)
+/* What the request claims, as symbols of the domain of exceptions. Lives in w->keep. */
+struct pq_indexes
+or_claims(const struct or_world *w)
 {
 	const struct pq_model *model = w->model;
-	const struct pq_value *given;
+	const struct pq_value *given = NULL;
+	struct pq_indexes claims = {0};
 
-	if (model->claim_fact == PQ_NO_INDEX)
-		return false;
-	given = or_given(w, model->claim_fact, OR_NOWHERE, -1);
+	if (model->claim_fact != PQ_NO_INDEX)
+		given = or_given(w, model->claim_fact, OR_NOWHERE, -1);
 	if (given == NULL || (given->kind != PQ_VALUE_TEXTS && given->kind != PQ_VALUE_TEXT))
-		return false;
-	const struct pq_domain *domain = &model->domains[model->attrs[model->claim_fact].domain];
+		return claims;
 	size_t n = given->kind == PQ_VALUE_TEXT ? 1 : given->n_texts;
+	claims.at = or_alloc(w->keep, n, sizeof(*claims.at));
 	for (size_t i = 0; i < n; i++) {
 		struct pq_text text = given->kind == PQ_VALUE_TEXT ? given->text : given->texts[i];
 		uint32_t symbol = or_symbol(model, model->attrs[model->claim_fact].domain, text);
-		if (symbol == PQ_NO_INDEX)
-			continue;
-		const char *claimed = domain->symbols[symbol];
+		if (symbol != PQ_NO_INDEX)
+			claims.at[claims.n++] = symbol;
+	}
+	return claims;
+}
+
+static bool
+is_claimed(const struct or_world *w, const struct pq_indexes *claims, const char *exception)
+{
+	for (size_t i = 0; i < claims->n; i++) {
+		const char *claimed = w->model->domains[w->model->attrs[w->model->claim_fact].domain].symbols[claims->at[i]];
 		if (pq_exception_covers(claimed, exception) || pq_exception_covers(exception, claimed))
 			return true;
 	}
@@ -119,13 +128,13 @@ is_said(const struct or_world *w, uint32_t attr, enum pq_scope scope)
 }
 
 bool
-or_considered(const struct or_world *w, const struct pq_rule *rule)
+or_considered(const struct or_world *w, const struct pq_indexes *claims, const struct pq_rule *rule)
 {
 	if (rule->kind != PQ_KIND_EXCEPTION)
 		return false;
 	if (rule->considered_always)
 		return true;
-	if (is_claimed(w, w->model->domains[w->model->domain_exception].symbols[rule->exception]))
+	if (is_claimed(w, claims, w->model->domains[w->model->domain_exception].symbols[rule->exception]))
 		return true;
 	for (size_t i = 0; i < rule->claimed_by.n; i++) {
 		uint32_t attr = rule->claimed_by.at[i];
@@ -137,11 +146,27 @@ or_considered(const struct or_world *w, const struct pq_rule *rule)
 
 /* ---- rules -------------------------------------------------------------------------------------------------------- */
 
-static bool
-decides(enum pq_kind kind)
+/* The kinds that decide. */
+static const enum pq_kind deciding[] = {
+	PQ_KIND_REQUIREMENT, PQ_KIND_EXCLUSION, PQ_KIND_EXCEPTION, PQ_KIND_RESTRICTION, PQ_KIND_PROHIBITION, PQ_KIND_REFER,
+};
+
+/* Is the requirement left, after the exclusions that cover it? */
+static struct or_verdict
+counts(const struct or_world *w, const struct or_node *node, uint32_t requirement)
 {
-	return kind == PQ_KIND_REQUIREMENT || kind == PQ_KIND_EXCLUSION || kind == PQ_KIND_EXCEPTION ||
-	       kind == PQ_KIND_RESTRICTION || kind == PQ_KIND_PROHIBITION || kind == PQ_KIND_REFER;
+	const struct pq_indexes *exclusions = &w->of_kind[PQ_KIND_EXCLUSION];
+	struct or_verdict counts = node->holds[requirement];
+
+	for (size_t i = 0; i < exclusions->n && counts.is != OR_FALSE; i++) {
+		uint32_t x = exclusions->at[i];
+		if (node->holds[x].is == OR_FALSE ||
+		    !or_exclusion_covers(&w->model->rules[x], &w->model->rules[requirement]))
+			continue;
+		struct or_verdict not_excluded = or_not(node->holds[x]);
+		or_and(&counts, &not_excluded);
+	}
+	return counts;
 }
 
 static void
@@ -149,25 +174,20 @@ evaluate_rules(struct or_world *w, struct or_node *node)
 {
 	const struct pq_model *model = w->model;
 
-	node->holds = or_alloc(w->scratch, model->n_rules, sizeof(*node->holds));
+	node->holds = w->memo.holds;
 	node->counts = or_alloc(w->scratch, model->n_rules, sizeof(*node->counts));
-	for (size_t r = 0; r < model->n_rules; r++) {
-		const struct pq_rule *rule = &model->rules[r];
-		if (decides(rule->kind) && (rule->kind != PQ_KIND_EXCEPTION || or_considered(w, rule)))
-			node->holds[r] = or_rule_holds(w, rule, OR_NOWHERE);
-	}
-	for (size_t r = 0; r < model->n_rules; r++) {
-		if (model->rules[r].kind != PQ_KIND_REQUIREMENT)
-			continue;
-		node->counts[r] = node->holds[r];
-		for (size_t x = 0; x < model->n_rules && node->counts[r].is != OR_FALSE; x++) {
-			if (model->rules[x].kind != PQ_KIND_EXCLUSION || node->holds[x].is == OR_FALSE)
-				continue;
-			if (!or_exclusion_covers(&model->rules[x], &model->rules[r]))
-				continue;
-			struct or_verdict not_excluded = or_not(node->holds[x]);
-			or_and(&node->counts[r], &not_excluded);
+	for (size_t k = 0; k < sizeof(deciding) / sizeof(deciding[0]); k++) {
+		const struct pq_indexes *rules = &w->of_kind[deciding[k]];
+		for (size_t i = 0; i < rules->n; i++) {
+			uint32_t r = rules->at[i];
+			if (!w->memo.held[r])
+				node->holds[r] = or_rule_holds(w, &model->rules[r], OR_NOWHERE);
+			w->memo.held[r] = true;
 		}
+	}
+	for (size_t i = 0; i < w->of_kind[PQ_KIND_REQUIREMENT].n; i++) {
+		uint32_t r = w->of_kind[PQ_KIND_REQUIREMENT].at[i];
+		node->counts[r] = counts(w, node, r);
 	}
 }
 
@@ -181,9 +201,10 @@ overcomes(struct or_world *w, const struct or_node *node, uint32_t symbol, const
 
 	if (requirement->has_allows)
 		return or_known(or_allows(requirement, model->domains[model->domain_exception].symbols[symbol]));
-	for (size_t r = 0; r < model->n_rules; r++) {
+	for (size_t i = 0; i < w->of_kind[PQ_KIND_EXCEPTION].n; i++) {
+		uint32_t r = w->of_kind[PQ_KIND_EXCEPTION].at[i];
 		const struct pq_rule *rule = &model->rules[r];
-		if (rule->kind == PQ_KIND_EXCEPTION && rule->exception == symbol && node->holds[r].is != OR_FALSE &&
+		if (rule->exception == symbol && node->holds[r].is != OR_FALSE &&
 		    (rule->overcomes_all || has_index(&rule->overcomes, requirement->reason)))
 			or_or(&any, &node->holds[r]);
 	}
@@ -195,23 +216,30 @@ evaluate_exception(struct or_world *w, const struct or_node *node, uint32_t symb
 {
 	const struct pq_model *model = w->model;
 	const char *name = model->domains[model->domain_exception].symbols[symbol];
+	const struct pq_indexes *requirements = &w->of_kind[PQ_KIND_REQUIREMENT];
 	struct or_exception e = {.symbol = symbol, .match = or_known(false), .barred = or_known(false)};
 
-	for (size_t r = 0; r < model->n_rules; r++) {
-		const struct pq_rule *rule = &model->rules[r];
-		if (node->holds[r].is == OR_FALSE)
-			continue; /* it changes none of these */
-		if (rule->kind == PQ_KIND_EXCEPTION && rule->exception == symbol)
+	for (size_t i = 0; i < w->of_kind[PQ_KIND_EXCEPTION].n; i++) {
+		uint32_t r = w->of_kind[PQ_KIND_EXCEPTION].at[i];
+		if (model->rules[r].exception == symbol)
 			or_or(&e.match, &node->holds[r]);
-		if (rule->kind == PQ_KIND_RESTRICTION && or_bars(rule, name))
+	}
+	for (size_t i = 0; i < w->of_kind[PQ_KIND_RESTRICTION].n; i++) {
+		uint32_t r = w->of_kind[PQ_KIND_RESTRICTION].at[i];
+		if (node->holds[r].is != OR_FALSE && or_bars(&model->rules[r], name))
 			or_or(&e.barred, &node->holds[r]);
-		if (rule->kind == PQ_KIND_REQUIREMENT && rule->has_allows && !or_allows(rule, name))
-			or_or(&e.barred, &node->counts[r]);
+	}
+	for (size_t i = 0; i < requirements->n; i++) {
+		const struct pq_rule *rule = &model->rules[requirements->at[i]];
+		const struct or_verdict *counts = &node->counts[requirements->at[i]];
+		if (counts->is != OR_FALSE && rule->has_allows && !or_allows(rule, name))
+			or_or(&e.barred, counts);
 	}
 	e.usable = or_not(e.barred);
 	or_and(&e.usable, &e.match);
-	for (size_t r = 0; r < model->n_rules; r++) {
-		if (model->rules[r].kind != PQ_KIND_REQUIREMENT || node->counts[r].is == OR_FALSE || e.usable.is == OR_FALSE)
+	for (size_t i = 0; i < requirements->n && e.usable.is != OR_FALSE; i++) {
+		uint32_t r = requirements->at[i];
+		if (node->counts[r].is == OR_FALSE)
 			continue;
 		struct or_verdict met = or_not(node->counts[r]);
 		struct or_verdict overcome = overcomes(w, node, symbol, &model->rules[r]);
@@ -226,15 +254,16 @@ evaluate_exceptions(struct or_world *w, struct or_node *node)
 {
 	const struct pq_model *model = w->model;
 
-	node->exceptions = or_alloc(w->scratch, model->n_rules, sizeof(*node->exceptions));
-	for (size_t r = 0; r < model->n_rules; r++) {
-		if (!or_considered(w, &model->rules[r]))
-			continue;
+	const struct pq_indexes *rules = &w->of_kind[PQ_KIND_EXCEPTION];
+
+	node->exceptions = or_alloc(w->scratch, rules->n, sizeof(*node->exceptions));
+	for (size_t k = 0; k < rules->n; k++) {
+		uint32_t symbol = model->rules[rules->at[k]].exception;
 		bool seen = false;
 		for (size_t i = 0; i < node->n_exceptions; i++)
-			seen |= node->exceptions[i].symbol == model->rules[r].exception;
+			seen |= node->exceptions[i].symbol == symbol;
 		if (!seen)
-			node->exceptions[node->n_exceptions++] = evaluate_exception(w, node, model->rules[r].exception);
+			node->exceptions[node->n_exceptions++] = evaluate_exception(w, node, symbol);
 	}
 }
 
@@ -254,15 +283,12 @@ outcome_by_rules(const struct or_world *w, const struct or_node *node, enum pq_o
 	struct or_verdict prohibited = or_known(false), referred = or_known(false), required = or_known(false);
 	bool surely_usable = false, maybe_usable = false;
 
-	for (size_t r = 0; r < w->model->n_rules; r++) {
-		enum pq_kind kind = w->model->rules[r].kind;
-		if (kind == PQ_KIND_PROHIBITION)
-			or_or(&prohibited, &node->holds[r]);
-		else if (kind == PQ_KIND_REFER)
-			or_or(&referred, &node->holds[r]);
-		else if (kind == PQ_KIND_REQUIREMENT)
-			or_or(&required, &node->counts[r]);
-	}
+	for (size_t i = 0; i < w->of_kind[PQ_KIND_PROHIBITION].n; i++)
+		or_or(&prohibited, &node->holds[w->of_kind[PQ_KIND_PROHIBITION].at[i]]);
+	for (size_t i = 0; i < w->of_kind[PQ_KIND_REFER].n; i++)
+		or_or(&referred, &node->holds[w->of_kind[PQ_KIND_REFER].at[i]]);
+	for (size_t i = 0; i < w->of_kind[PQ_KIND_REQUIREMENT].n; i++)
+		or_or(&required, &node->counts[w->of_kind[PQ_KIND_REQUIREMENT].at[i]]);
 	for (size_t i = 0; i < node->n_exceptions; i++) {
 		surely_usable |= node->exceptions[i].usable.is == OR_TRUE;
 		maybe_usable |= node->exceptions[i].usable.is != OR_FALSE;
@@ -307,8 +333,9 @@ add_by_law(const struct or_world *w, struct or_node *node, enum pq_outcome outco
 {
 	struct or_verdict referred = or_known(false);
 
-	for (size_t r = 0; r < w->model->n_rules; r++) {
-		if (w->model->rules[r].kind == PQ_KIND_REFER && w->model->rules[r].jurisdiction == PQ_NO_INDEX)
+	for (size_t i = 0; i < w->of_kind[PQ_KIND_REFER].n; i++) {
+		uint32_t r = w->of_kind[PQ_KIND_REFER].at[i];
+		if (w->model->rules[r].jurisdiction == PQ_NO_INDEX)
 			or_or(&referred, &node->holds[r]);
 	}
 	widen(node, referred.is == OR_TRUE ? severer(outcome, PQ_OUTCOME_REFER) : outcome,
@@ -345,10 +372,16 @@ open_exception(struct or_world *w, const struct or_node *node, const struct or_e
 {
 	const char *name = w->model->domains[w->model->domain_exception].symbols[e->symbol];
 
-	for (size_t r = 0; r < w->model->n_rules && e->usable.is == OR_UNKNOWN; r++) {
-		const struct pq_rule *rule = &w->model->rules[r];
-		if ((rule->kind == PQ_KIND_EXCEPTION && rule->exception == e->symbol) ||
-		    (rule->kind == PQ_KIND_RESTRICTION && or_bars(rule, name)))
+	if (e->usable.is != OR_UNKNOWN)
+		return;
+	for (size_t i = 0; i < w->of_kind[PQ_KIND_EXCEPTION].n; i++) {
+		uint32_t r = w->of_kind[PQ_KIND_EXCEPTION].at[i];
+		if (w->model->rules[r].exception == e->symbol)
+			or_deps_join(deps, &node->holds[r].why);
+	}
+	for (size_t i = 0; i < w->of_kind[PQ_KIND_RESTRICTION].n; i++) {
+		uint32_t r = w->of_kind[PQ_KIND_RESTRICTION].at[i];
+		if (node->holds[r].is == OR_UNKNOWN && or_bars(&w->model->rules[r], name))
 			or_deps_join(deps, &node->holds[r].why);
 	}
 }
@@ -357,8 +390,9 @@ open_exception(struct or_world *w, const struct or_node *node, const struct or_e
 static void
 collect_referrals(struct or_world *w, struct or_node *node)
 {
-	for (size_t r = 0; r < w->model->n_rules; r++) {
-		if (w->model->rules[r].kind == PQ_KIND_REFER && w->model->rules[r].jurisdiction == PQ_NO_INDEX)
+	for (size_t i = 0; i < w->of_kind[PQ_KIND_REFER].n; i++) {
+		uint32_t r = w->of_kind[PQ_KIND_REFER].at[i];
+		if (w->model->rules[r].jurisdiction == PQ_NO_INDEX)
 			or_deps_join(&node->open, &node->holds[r].why);
 	}
 	node->split = node->open;

@@ -121,6 +121,8 @@ struct or_line {
 struct or_memo {
 	unsigned char *state; /* 0 = not yet, 1 = being computed, 2 = there */
 	struct or_value *values;
+	bool *held;               /* rules: `holds` is there */
+	struct or_verdict *holds;
 };
 
 struct or_world {
@@ -140,6 +142,7 @@ struct or_world {
 	size_t n_slots;
 
 	struct pq_indexes *rules_of;    /* the rules that give an attribute its value, in order */
+	struct pq_indexes of_kind[PQ_KIND_COUNT]; /* the rules of a kind; of exceptions only those that are considered */
 
 	struct or_line *lines;          /* while the values to try for a number are collected; by attribute */
 
@@ -243,8 +246,9 @@ struct or_node {
 	struct or_deps open;           /* all that rules which decide wait for */
 };
 
-/** Is the rule an exception that this request considers? */
-bool or_considered(const struct or_world *w, const struct pq_rule *rule);
+/** Is the rule an exception that this request considers? (For or_world_init(); then w->of_kind knows.) */
+bool or_considered(const struct or_world *w, const struct pq_indexes *claims, const struct pq_rule *rule);
+struct pq_indexes or_claims(const struct or_world *w);
 void or_evaluate(struct or_world *w, struct or_node *ret);
 bool or_exclusion_covers(const struct pq_rule *exclusion, const struct pq_rule *requirement);
 bool or_bars(const struct pq_rule *restriction, const char *exception);

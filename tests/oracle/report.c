@@ -231,13 +231,12 @@ static uint32_t
 rule_of_exception(const struct report *r, uint32_t symbol)
 {
 	static const enum or_truth order[] = {OR_TRUE, OR_UNKNOWN, OR_FALSE};
-	const struct pq_model *model = r->w->model;
+	const struct pq_indexes *rules = &r->w->of_kind[PQ_KIND_EXCEPTION];
 
 	for (size_t o = 0; o < 3; o++) {
-		for (uint32_t i = 0; i < model->n_rules; i++) {
-			if (or_considered(r->w, &model->rules[i]) && model->rules[i].exception == symbol &&
-			    r->root->holds[i].is == order[o])
-				return i;
+		for (size_t i = 0; i < rules->n; i++) {
+			if (r->w->model->rules[rules->at[i]].exception == symbol && r->root->holds[rules->at[i]].is == order[o])
+				return rules->at[i];
 		}
 	}
 	or_die("an exception without a rule");

@@ -108,6 +108,12 @@ inherit(struct or_world *w, const struct or_memo *parent, uint32_t id)
 			w->memo.values[i] = parent->values[i];
 		}
 	}
+	for (size_t r = 0; r < w->model->n_rules; r++) {
+		if (parent->held[r] && !or_deps_has(&parent->holds[r].why, id)) {
+			w->memo.held[r] = true;
+			w->memo.holds[r] = parent->holds[r];
+		}
+	}
 }
 
 static void explore(struct search *s, const struct or_memo *parent, uint32_t id);

@@ -62,6 +62,21 @@ collect_rules(const struct pq_model *model, struct pq_arena *arena)
 	return of;
 }
 
+static void
+sort_by_kind(struct or_world *w)
+{
+	struct pq_indexes claims = or_claims(w);
+
+	for (uint32_t r = 0; r < w->model->n_rules; r++) {
+		const struct pq_rule *rule = &w->model->rules[r];
+		struct pq_indexes *of = &w->of_kind[rule->kind];
+		if (of->at == NULL)
+			of->at = or_alloc(w->keep, w->model->n_rules, sizeof(*of->at));
+		if (rule->kind != PQ_KIND_EXCEPTION || or_considered(w, &claims, rule))
+			of->at[of->n++] = r;
+	}
+}
+
 /* ---- elements ------------------------------------------------------------------------------------------------- */
 
 struct or_at
@@ -170,6 +185,7 @@ or_world_init(struct or_world *w, const struct pq_model *model, const struct pq_
 		w->slot_base[a] = w->n_slots;
 		w->n_slots += slots_of(w, model->attrs[a].scope);
 	}
+	sort_by_kind(w);
 }
 
 void
@@ -178,6 +194,8 @@ or_world_forget(struct or_world *w, struct pq_arena *scratch)
 	w->scratch = scratch;
 	w->memo.state = or_alloc(scratch, w->n_slots, sizeof(*w->memo.state));
 	w->memo.values = or_alloc(scratch, w->n_slots, sizeof(*w->memo.values));
+	w->memo.held = or_alloc(scratch, w->model->n_rules, sizeof(*w->memo.held));
+	w->memo.holds = or_alloc(scratch, w->model->n_rules, sizeof(*w->memo.holds));
 }
 
 static struct or_value

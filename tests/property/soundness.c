@@ -193,11 +193,15 @@ lets_go(enum pq_outcome outcome)
 	       outcome == PQ_OUTCOME_EXEMPTION_AVAILABLE;
 }
 
+/* By its symbol: rules of one exception may show it under different names. */
 static bool
-has_available(const struct pq_decision *d, const char *name)
+has_available(const struct pq_model *model, const struct pq_decision *d, const struct pq_usable *of)
 {
 	for (size_t i = 0; i < d->n_available; i++) {
-		if (strcmp(d->available[i].name, name) == 0)
+		const struct pq_rule_ref *a = d->available[i].rule, *b = of->rule;
+		if (a != NULL && b != NULL && model->rules[a->index].exception == model->rules[b->index].exception)
+			return true;
+		if (strcmp(d->available[i].name, of->name) == 0)
 			return true;
 	}
 	return false;
@@ -222,13 +226,13 @@ is_refused(const struct pq_decision *d)
 }
 
 static const char *
-compare(const struct pq_decision *d, const struct pq_decision *full)
+compare(const struct pq_model *model, const struct pq_decision *d, const struct pq_decision *full)
 {
 	if (lets_go(d->outcome) && full->outcome != d->outcome)
 		return "an outcome that lets goods go is not that of every completion";
 	/* While something is unknown in the completion, too, it may name fewer: it stops at one that is usable. */
 	for (size_t i = 0; i < d->n_available && full->n_moot == 0; i++) {
-		if (!has_available(full, d->available[i].name))
+		if (!has_available(model, full, &d->available[i]))
 			return "an exception that is available is not available in every completion";
 	}
 	if (d->outcome == PQ_OUTCOME_LICENSE_REQUIRED && full->outcome < PQ_OUTCOME_LICENSE_REQUIRED)
@@ -247,6 +251,23 @@ compare(const struct pq_decision *d, const struct pq_decision *full)
 	return NULL;
 }
 
+/* Missing facts and available exceptions, in words. */
+static const char *
+names_of(const struct pq_decision *d, struct pq_arena *arena)
+{
+	const char *all = "missing:";
+
+	for (size_t i = 0; i < d->n_missing; i++)
+		all = pq_arena_printf(arena, "%s %s", all, d->missing[i].name);
+	all = pq_arena_printf(arena, "%s, moot:", all);
+	for (size_t i = 0; i < d->n_moot; i++)
+		all = pq_arena_printf(arena, "%s %s", all, d->moot[i].name);
+	all = pq_arena_printf(arena, "%s, available:", all);
+	for (size_t i = 0; i < d->n_available; i++)
+		all = pq_arena_printf(arena, "%s %s", all, d->available[i].name);
+	return all;
+}
+
 static const char *
 describe(struct check *c, const char *what, const struct pq_decision *full, const char *completed)
 {
@@ -258,14 +279,14 @@ describe(struct check *c, const char *what, const struct pq_decision *full, cons
 		place->fact->value = c->axes[i].taken;
 		taken = pq_arena_printf(arena, "%s%s%.*s", taken, i > 0 ? ", " : "", (int)place->fact->name.len, place->fact->name.at);
 	}
-	const char *missing = "";
-	for (size_t i = 0; i < c->decision.n_missing; i++)
-		missing = pq_arena_printf(arena, "%s %s", missing, c->decision.missing[i].name);
-	return pq_arena_printf(arena, "%s\ntaken away: %s\nanswer: %s (best %s, worst %s), law %s, missing:%s\n%s%s%s%s\nrequest: %s\n", what,
-	                       taken, pq_outcome_name(c->decision.outcome), pq_outcome_name(c->decision.best),
-	                       pq_outcome_name(c->decision.worst), c->decision.jurisdiction, missing,
-	                       full != NULL ? "completion: " : "", full != NULL ? pq_outcome_name(full->outcome) : "",
-	                       full != NULL ? ", " : "", completed, pq_request_text(&c->open.request, arena));
+	const struct pq_decision *d = &c->decision;
+	const char *text = pq_arena_printf(arena, "%s\ntaken away: %s\nanswer: %s (best %s, worst %s), law %s, %s\n", what, taken,
+	                                   pq_outcome_name(d->outcome), pq_outcome_name(d->best), pq_outcome_name(d->worst),
+	                                   d->jurisdiction, names_of(d, arena));
+	if (full != NULL)
+		text = pq_arena_printf(arena, "%scompletion:%s\ncompleted: %s, law %s, %s\n", text, completed,
+		                       pq_outcome_name(full->outcome), full->jurisdiction, names_of(full, arena));
+	return pq_arena_printf(arena, "%srequest: %s\n", text, pq_request_text(&c->open.request, arena));
 }
 
 /* The values that the axes have now. */
@@ -300,7 +321,7 @@ try_completion(struct check *c)
 	answer.law = hash(0, full.jurisdiction);
 	for (size_t i = 0; i < full.n_available; i++)
 		answer.available += hash(0xcbf29ce484222325u, full.available[i].name);
-	const char *broken = c->broken == NULL ? compare(&c->decision, &full) : NULL;
+	const char *broken = c->broken == NULL ? compare(s->form.model, &c->decision, &full) : NULL;
 	if (broken != NULL)
 		c->broken = describe(c, broken, &full, completed_text(c));
 	return answer;
