@@ -155,6 +155,8 @@ dnf_behind(struct or_world *w, const struct or_verdict *before, const struct pq_
 {
 	struct or_verdict any = or_known(false);
 
+	if (before->is == OR_FALSE)
+		return any;
 	for (size_t i = 0; i < dnf->n && any.is != OR_TRUE; i++) {
 		struct or_verdict all = *before;
 		for (size_t j = 0; j < dnf->conjs[i].n && all.is != OR_FALSE; j++) {

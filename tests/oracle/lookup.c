@@ -137,6 +137,27 @@ onlys_hold(const struct pq_lookup *lookup, const struct pq_row *row, bool *doubt
 	return true;
 }
 
+/* Nearly every row is about something else: told by one look, before anything is weighed. */
+static bool
+speaks_of_others(struct or_world *w, const struct pq_table *table, const struct pq_lookup *lookup,
+                 const struct pq_row *row, struct or_at at)
+{
+	for (size_t i = 0; i < lookup->n_keys; i++) {
+		const struct pq_cell *cell = &row->cells[lookup->keys[i].column];
+		const struct pq_indexes *symbols = &cell->value.symbols;
+		enum pq_type type = table->columns[lookup->keys[i].column].type;
+		if (cell->doubtful || cell->any || cell->value.none || (type != PQ_TYPE_SYMBOL && type != PQ_TYPE_SYMBOLS))
+			continue;
+		const struct or_value *v = or_attr(w, lookup->keys[i].attr, at);
+		bool shared = v->form != OR_ONE && v->form != OR_MANY;
+		for (size_t k = 0; k < symbols->n && !shared; k++)
+			shared = or_set_has(v->may, symbols->at[k]);
+		if (!shared)
+			return true;
+	}
+	return false;
+}
+
 struct or_verdict
 or_row_holds(struct or_world *w, const struct pq_lookup *lookup, uint32_t row_index, struct or_at at,
              struct or_rank *ret_rank)
@@ -147,7 +168,7 @@ or_row_holds(struct or_world *w, const struct pq_lookup *lookup, uint32_t row_in
 	bool doubtful = false;
 
 	*ret_rank = (struct or_rank){0};
-	if (!onlys_hold(lookup, row, &doubtful))
+	if (speaks_of_others(w, table, lookup, row, at) || !onlys_hold(lookup, row, &doubtful))
 		return or_known(false);
 	for (size_t i = 0; i < lookup->n_keys; i++) {
 		const struct pq_cell *cell = &row->cells[lookup->keys[i].column];

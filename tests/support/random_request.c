@@ -107,6 +107,7 @@ struct maker {
 	struct pq_arena *arena;
 	unsigned given;   /* how often a fact is said, in percent */
 	unsigned null;    /* how often it is said to be unknown */
+	bool values_only; /* what is said stays said */
 };
 
 static struct pq_text
@@ -401,7 +402,7 @@ change_facts(struct maker *m, enum pq_scope scope, const struct pq_facts *base)
 			continue;
 		}
 		const struct pq_attr *attr = &model->attrs[a];
-		size_t how = pq_random_below(&m->random, 100);
+		size_t how = m->values_only ? 100 : pq_random_below(&m->random, 100);
 		if (how < 25 && !attr->required)
 			continue;
 		if (how < 40 && !attr->required)
@@ -425,11 +426,11 @@ change_elements(struct maker *m, enum pq_scope scope, const struct pq_facts *bas
 	return elements;
 }
 
-void
-pq_random_change(const struct pq_random_request_form *form, const struct pq_request *base, uint64_t seed,
-                 struct pq_arena *arena, struct pq_request *ret)
+static void
+change(const struct pq_random_request_form *form, const struct pq_request *base, uint64_t seed, bool values_only,
+       struct pq_arena *arena, struct pq_request *ret)
 {
-	struct maker m = {.form = form, .random = {seed}, .arena = arena};
+	struct maker m = {.form = form, .random = {seed}, .arena = arena, .values_only = values_only};
 	struct pq_request request = *base;
 	struct pq_party *parties = must(pq_arena_array(arena, base->n_parties, sizeof(*parties)));
 
@@ -452,6 +453,20 @@ pq_random_change(const struct pq_random_request_form *form, const struct pq_requ
 	request.hits = change_elements(&m, PQ_SCOPE_HIT, base->hits, base->n_hits);
 	request.intermediates = change_elements(&m, PQ_SCOPE_INTERMEDIATE, base->intermediates, base->n_intermediates);
 	*ret = request;
+}
+
+void
+pq_random_change(const struct pq_random_request_form *form, const struct pq_request *base, uint64_t seed,
+                 struct pq_arena *arena, struct pq_request *ret)
+{
+	change(form, base, seed, false, arena, ret);
+}
+
+void
+pq_random_change_values(const struct pq_random_request_form *form, const struct pq_request *base, uint64_t seed,
+                        struct pq_arena *arena, struct pq_request *ret)
+{
+	change(form, base, seed, true, arena, ret);
 }
 
 /* ---- as a text ------------------------------------------------------------------------------------------------------ */

@@ -34,6 +34,10 @@ struct pq_value pq_random_value(const struct pq_random_request_form *form, uint3
 void pq_random_change(const struct pq_random_request_form *form, const struct pq_request *base, uint64_t seed,
                       struct pq_arena *arena, struct pq_request *ret);
 
+/** The same, but what is said stays said: only values change, and facts are added. */
+void pq_random_change_values(const struct pq_random_request_form *form, const struct pq_request *base, uint64_t seed,
+                             struct pq_arena *arena, struct pq_request *ret);
+
 /** The request as a text for people, in `arena`. */
 const char *pq_request_text(const struct pq_request *request, struct pq_arena *arena);
 
