@@ -18,7 +18,7 @@ enum pq_status
 pq_ask_read(struct pq_ask *ask, const char *name, const char *json, size_t len, struct pq_err *err)
 {
 	json_error_t error;
-	json_t *root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &error);
+	json_t *root = json_loadb(json, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
 
 	if (root == NULL)
 		return pq_fail_at(err, PQ_EPARSE, name, error.line > 0 ? error.line : 1, error.column > 0 ? error.column : 1,

@@ -63,7 +63,7 @@ check(struct pq_build *build, char **dirs, size_t n_dirs, const struct wanted *w
 
 	if (status != PQ_OK && build->findings.n_errors == 0)
 		return pq_cli_fail(&err);
-	size_t errors = build->findings.n_errors, warnings = build->findings.n - errors;
+	size_t errors = build->findings.n_errors, warnings = build->findings.n_warnings;
 	if (errors == 0)
 		print_counts(build->model);
 	printf("%zu error%s, %zu warning%s\n", errors, plural(errors), warnings, plural(warnings));

@@ -43,7 +43,8 @@ print_sealed(const struct pq_build *build, const char *path, const uint8_t *dige
 	pq_image_counts(build->image, &counts);
 	pq_digest_hex(digest, hex);
 	printf("%s: sealed\n", path);
-	printf("  sha256  %s\n", hex);
+	/* Not that of the whole file: the trailer behind what is digested holds it. docs/store-format.md */
+	printf("  content sha256  %s\n", hex);
 	if (stat(path, &status) == 0)
 		printf("  size    %jd bytes\n", (intmax_t)status.st_size);
 	printf("  packs   %zu\n", counts.packs);

@@ -40,7 +40,7 @@ print_packs(const struct pq_source *source, const struct pq_image_counts *counts
 {
 	char from[16], to[16], edition[16], line[512];
 
-	printf("%s\n  sha256  %s\n  size    %" PRIu64 " bytes\n\nPacks\n", pq_store_path(source->store), source->digest,
+	printf("%s\n  content sha256  %s\n  size    %" PRIu64 " bytes\n\nPacks\n", pq_store_path(source->store), source->digest,
 	       pq_store_size(source->store));
 	for (size_t i = 0; i < counts->packs; i++) {
 		struct pq_image_pack pack;

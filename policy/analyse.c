@@ -120,7 +120,7 @@ finish(struct pq_an *an)
 	}
 	if (total > n)
 		at[n++] = (struct pq_finding){PQ_SEVERITY_WARNING, {"", 0, 0}, more};
-	an->result.findings = (struct pq_findings){at, n, 0};
+	an->result.findings = (struct pq_findings){at, n, 0, total};
 }
 
 enum pq_status

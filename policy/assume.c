@@ -23,7 +23,7 @@ scope_of(const struct pq_text *name, size_t *ret_prefix)
 
 /* Codes and texts are what a transaction is about: nobody knows them without asking. */
 static void
-refuse_codes(const struct pq_assumptions *as, const struct pq_image *image, struct pq_violations *violations)
+refuse_codes(const struct pq_assumptions *as, const struct pq_image *image, struct pq_violation_list *violations)
 {
 	for (size_t i = 0; i < image->p.n_attrs; i++) {
 		const struct pq_p_attr *a = &image->p.attrs[i];
@@ -38,7 +38,7 @@ refuse_codes(const struct pq_assumptions *as, const struct pq_image *image, stru
 /* What the request itself assumes: bound like facts, one by one, into the givens of its scope. */
 static void
 bind_own(struct pq_assumptions *as, const struct pq_image *image, const struct pq_facts *assume, struct pq_arena *arena,
-         struct pq_violations *violations)
+         struct pq_violation_list *violations)
 {
 	if (assume->n > PQ_MAX_FACTS) {
 		pq_violate(violations, "assume", (struct pq_text){"", 0}, "TOO_MANY", "has more than %d facts", PQ_MAX_FACTS);
@@ -94,7 +94,7 @@ find_profile(const struct pq_image *image, const struct pq_text *name)
 
 bool
 pq_assume_bind(struct pq_assumptions *as, const struct pq_image *image, const struct pq_request *request,
-               struct pq_arena *arena, struct pq_violations *violations)
+               struct pq_arena *arena, struct pq_violation_list *violations)
 {
 	*as = (struct pq_assumptions){0};
 	if (request->assume.n == 0 && request->n_profiles == 0)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 void
-pq_violate(struct pq_violations *v, const char *where, struct pq_text name, const char *reason, const char *fmt, ...)
+pq_violate(struct pq_violation_list *v, const char *where, struct pq_text name, const char *reason, const char *fmt, ...)
 {
 	char text[PQ_ERR_MSG_MAX];
 	va_list ap;
@@ -86,7 +86,7 @@ struct binding {
 	const struct pq_fact *fact;
 	const char *where;
 	struct pq_arena *arena;
-	struct pq_violations *violations;
+	struct pq_violation_list *violations;
 	struct pq_given *all;       /* the givens of the element */
 	struct pq_given *given;
 };
@@ -119,8 +119,9 @@ set_symbols(struct binding *b, const uint32_t *symbols, uint32_t n)
 	return true;
 }
 
+/** The symbol of a text; `whole` is what the request says, for the message. */
 static bool
-find_or_violate(struct binding *b, struct pq_text text, uint32_t *ret)
+find_or_violate(struct binding *b, struct pq_text text, struct pq_text whole, uint32_t *ret)
 {
 	if (text.len > PQ_MAX_STRING) {
 		wrong(b, "TOO_LONG", "is longer than 512 bytes");
@@ -131,7 +132,7 @@ find_or_violate(struct binding *b, struct pq_text text, uint32_t *ret)
 		symbol = b->image->p.domains[b->attr->domain].other;
 	if (symbol == PQ_NO_INDEX) {
 		pq_violate(b->violations, b->where, b->fact->name, "UNKNOWN_SYMBOL", "\"%.*s\" is not a known %s",
-		           text.len < 80 ? (int)text.len : 80, text.at,
+		           whole.len < 80 ? (int)whole.len : 80, whole.at,
 		           pq_string(b->image, b->image->p.domains[b->attr->domain].name));
 		return false;
 	}
@@ -148,7 +149,7 @@ bind_symbol(struct binding *b)
 		wrong_type(b, "one symbol, as a string");
 		return;
 	}
-	if (find_or_violate(b, b->fact->value.text, &symbol))
+	if (find_or_violate(b, b->fact->value.text, b->fact->value.text, &symbol))
 		set_symbols(b, &symbol, 1);
 }
 
@@ -170,7 +171,7 @@ bind_symbols(struct binding *b)
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (!find_or_violate(b, texts[i], &symbols[n_symbols]))
+		if (!find_or_violate(b, texts[i], texts[i], &symbols[n_symbols]))
 			return;
 		n_symbols++;
 	}
@@ -322,7 +323,7 @@ bind_code(struct binding *b)
 	size_t cut = 0;
 	while (cut < text.len && text.at[cut] != b->attr->separator)
 		cut++;
-	if (!find_or_violate(b, (struct pq_text){text.at, cut}, &symbol))
+	if (!find_or_violate(b, (struct pq_text){text.at, cut}, b->fact->value.text, &symbol))
 		return;
 	/* A text that is no code at all has no path either. */
 	if (symbol == b->image->p.domains[b->attr->domain].other)
@@ -367,7 +368,7 @@ bind_value(struct binding *b)
 
 void
 pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scope scope, const char *where,
-        struct pq_given *given, struct pq_arena *arena, struct pq_violations *violations)
+        struct pq_given *given, struct pq_arena *arena, struct pq_violation_list *violations)
 {
 	if (facts->n > PQ_MAX_FACTS) {
 		pq_violate(violations, where, (struct pq_text){"", 0}, "TOO_MANY", "has more than %d facts", PQ_MAX_FACTS);
@@ -409,7 +410,7 @@ pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scop
 
 void
 pq_bind_required(const struct pq_image *image, enum pq_scope scope, const char *where, const struct pq_given *given,
-                 struct pq_violations *violations)
+                 struct pq_violation_list *violations)
 {
 	for (size_t i = 0; i < image->p.n_attrs; i++) {
 		const struct pq_p_attr *a = &image->p.attrs[i];

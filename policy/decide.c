@@ -110,12 +110,12 @@ struct request_binding {
 	const struct pq_image *image;
 	const struct pq_request *request;
 	struct pq_arena *arena;
-	struct pq_violations violations;
+	struct pq_violation_list violations;
 	struct pq_eval *ev;          /* its elements get the givens */
 	struct pq_assumptions assumptions;
 	struct pq_given **lines;
 	size_t n_lines;
-	struct pq_violations *by_line; /* what is wrong with one line alone does not lose the others */
+	struct pq_violation_list *by_line; /* what is wrong with one line alone does not lose the others */
 };
 
 static bool
@@ -198,7 +198,7 @@ bind_lines(struct request_binding *b, const struct pq_given *base)
 			return;
 		}
 		b->lines[i] = given;
-		struct pq_violations *violations = b->n_lines > 1 ? &b->by_line[i] : &b->violations;
+		struct pq_violation_list *violations = b->n_lines > 1 ? &b->by_line[i] : &b->violations;
 		violations->arena = b->arena;
 		if (b->request->n_lines > 0) {
 			snprintf(where, sizeof(where), "lines[%zu]", i);
@@ -406,7 +406,7 @@ replace_fact(const struct pq_image *image, struct pq_eval *ev, struct leg *leg, 
 static enum pq_status
 refuse_leg(const struct request_binding *b, struct leg *leg, struct pq_err *err)
 {
-	const struct pq_violations *violations = &b->by_line[leg->line];
+	const struct pq_violation_list *violations = &b->by_line[leg->line];
 	struct pq_decision *d = &leg->decision;
 
 	*d = (struct pq_decision){

@@ -31,7 +31,7 @@ struct pq_assumptions {
 
 /** Bind what a request assumes. False: out of memory. What is wrong goes to `violations`. */
 bool pq_assume_bind(struct pq_assumptions *as, const struct pq_image *image, const struct pq_request *request,
-                    struct pq_arena *arena, struct pq_violations *violations);
+                    struct pq_arena *arena, struct pq_violation_list *violations);
 /** Give the silent facts of an element what is assumed for them. */
 void pq_assume_fill(struct pq_assumptions *as, const struct pq_image *image, enum pq_scope scope, struct pq_given *given);
 /** Write into the decision which assumptions were used. False: out of memory. */

@@ -180,7 +180,8 @@ struct pq_eval {
 
 /* bind.c */
 
-struct pq_violations {
+/** What is wrong with a request, while it is bound. */
+struct pq_violation_list {
 	struct pq_arena *arena;
 	struct pq_violation *at;
 	size_t n, cap;
@@ -189,11 +190,11 @@ struct pq_violations {
 
 /** Bind a list of facts to the attributes of a scope. `where` names the element in violations ("parties[0]"). */
 void pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scope scope, const char *where,
-             struct pq_given *given, struct pq_arena *arena, struct pq_violations *violations);
+             struct pq_given *given, struct pq_arena *arena, struct pq_violation_list *violations);
 /** Tell the required facts of a scope that are silent. */
 void pq_bind_required(const struct pq_image *image, enum pq_scope scope, const char *where, const struct pq_given *given,
-                      struct pq_violations *violations);
-void pq_violate(struct pq_violations *violations, const char *where, struct pq_text name, const char *reason,
+                      struct pq_violation_list *violations);
+void pq_violate(struct pq_violation_list *violations, const char *where, struct pq_text name, const char *reason,
                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /** The symbol of that name or spelling, or PQ_NO_INDEX. */
 uint32_t pq_find_symbol(const struct pq_image *image, uint32_t domain, const char *text, size_t len);

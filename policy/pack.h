@@ -27,7 +27,8 @@ struct pq_finding {
 struct pq_findings {
 	struct pq_finding *at;
 	size_t n;
-	size_t n_errors;
+	size_t n_errors;   /* all that were found, also where not all are in the list */
+	size_t n_warnings; /* likewise */
 };
 
 /**

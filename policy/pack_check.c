@@ -156,6 +156,17 @@ warn_unused_attrs(struct pq_loader *ld)
 	}
 }
 
+/** Rows that could not be read may use attributes in their "if". */
+static bool
+all_tables_whole(const struct pq_loader *ld)
+{
+	for (size_t i = 0; i < ld->tables.n; i++) {
+		if (ld->table_infos.at[i].broken)
+			return false;
+	}
+	return true;
+}
+
 static void
 warn_unused_tables(struct pq_loader *ld)
 {
@@ -197,7 +208,8 @@ pq_ld_check(struct pq_loader *ld)
 	check_exclusions(ld);
 	check_references(ld);
 	pq_ld_check_cycles(ld);
-	warn_unused_attrs(ld);
+	if (all_tables_whole(ld))
+		warn_unused_attrs(ld);
 	warn_unused_tables(ld);
 	warn_time_zones(ld);
 }

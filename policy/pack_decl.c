@@ -301,7 +301,7 @@ static void
 read_case(struct pq_loader *ld, const char *line, size_t len, struct pq_src src)
 {
 	json_error_t fault;
-	json_t *json = json_loadb(line, len, JSON_REJECT_DUPLICATES, &fault);
+	json_t *json = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &fault);
 
 	if (json == NULL) {
 		src.column = fault.column > 0 ? fault.column : 1;
@@ -311,7 +311,7 @@ read_case(struct pq_loader *ld, const char *line, size_t len, struct pq_src src)
 	/* Nothing that may leave by longjmp() while the object is held: only plain copies. */
 	const char *text = json_string_value(json_object_get(json, "id"));
 	char id[256] = "";
-	if (text != NULL && strlen(text) < sizeof(id))
+	if (text != NULL && strlen(text) < sizeof(id) && strlen(text) == json_string_length(json_object_get(json, "id")))
 		memcpy(id, text, strlen(text) + 1);
 	bool whole = json_is_object(json_object_get(json, "request")) && json_is_object(json_object_get(json, "expected"));
 	json_decref(json);

@@ -215,16 +215,31 @@ check_lookup(struct pq_loader *ld, const struct pq_rule *rule)
 	                   table->columns[lookup->take].name));
 }
 
+/** Could all symbols of the table be read? Where a domain is broken, unknown symbols are left out, and rows look alike. */
+static bool
+is_whole(const struct pq_loader *ld, const struct pq_table *table)
+{
+	for (size_t i = 0; i < table->n_columns; i++) {
+		if (table->columns[i].domain != PQ_NO_INDEX && ld->domain_infos.at[table->columns[i].domain].broken)
+			return false;
+	}
+	return true;
+}
+
 void
 pq_ld_check_overlaps(struct pq_loader *ld)
 {
-	for (size_t i = 0; i < ld->tables.n; i++)
-		check_table(ld, &ld->tables.at[i]);
+	for (size_t i = 0; i < ld->tables.n; i++) {
+		if (is_whole(ld, &ld->tables.at[i]))
+			check_table(ld, &ld->tables.at[i]);
+	}
 	for (size_t i = 0; i < ld->rules.n; i++) {
 		const struct pq_rule *rule = &ld->rules.at[i];
 		if (rule->kind != PQ_KIND_DERIVE || rule->derive != PQ_DERIVE_LOOKUP || rule->lookup.take == PQ_NO_INDEX)
 			continue;
 		enum pq_type type = ld->attrs.at[rule->attr].type;
+		if (!is_whole(ld, &ld->tables.at[rule->lookup.table]))
+			continue;
 		if (type == PQ_TYPE_SYMBOL || type == PQ_TYPE_NUMBER || type == PQ_TYPE_DATE)
 			check_lookup(ld, rule);
 	}

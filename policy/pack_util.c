@@ -213,7 +213,7 @@ void
 pq_ld_sorted_findings(struct pq_loader *ld, struct pq_findings *ret)
 {
 	size_t n = ld->findings.n;
-	struct pq_findings findings = {pq_ld_array(ld, n + 2, sizeof(struct pq_finding)), n, ld->n_errors};
+	struct pq_findings findings = {pq_ld_array(ld, n + 2, sizeof(struct pq_finding)), n, ld->n_errors, ld->n_warnings};
 
 	if (n != 0)
 		qsort(ld->findings.at, n, sizeof(struct pq_ld_finding), compare_findings);

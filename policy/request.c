@@ -233,7 +233,8 @@ read_query(const struct pq_json_reader *r, const struct pq_json_place *place, co
 {
 	if (json_is_null(value))
 		return PQ_OK;
-	if (!json_is_string(value) || strcmp(json_string_value(value), "jurisdiction_only") != 0)
+	if (!json_is_string(value) || json_string_length(value) != strlen("jurisdiction_only") ||
+	    strcmp(json_string_value(value), "jurisdiction_only") != 0)
 		return pq_json_fail(r, PQ_EINVAL, place, "must be \"jurisdiction_only\" or left out");
 	request->jurisdiction_only = true;
 	return PQ_OK;

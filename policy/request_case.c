@@ -61,20 +61,25 @@ read_verdict(const struct pq_json_reader *r, const struct pq_json_place *place, 
 {
 	struct pq_json_place outcome_at = {place, "outcome", 0};
 	struct pq_json_place policy_at = {place, "review_policy", 0};
-	const char *outcome = json_string_value(json_object_get(expected, "outcome"));
-	const json_t *policy = json_object_get(expected, "review_policy");
+	const json_t *outcome = json_object_get(expected, "outcome"), *policy = json_object_get(expected, "review_policy");
+	struct pq_text text;
+	enum pq_status status;
 
-	if (outcome == NULL)
+	if (!json_is_string(outcome))
 		return pq_json_fail(r, PQ_EINVAL, &outcome_at, "must be the name of an outcome");
-	if (!pq_outcome_parse(outcome, &ret->outcome))
-		return pq_json_fail(r, PQ_EINVAL, &outcome_at, "\"%.60s\" is no outcome", outcome);
+	if ((status = pq_json_text(r, &outcome_at, outcome, &text)) != PQ_OK)
+		return status;
+	if (!pq_outcome_parse(text.at, &ret->outcome))
+		return pq_json_fail(r, PQ_EINVAL, &outcome_at, "\"%.60s\" is no outcome", text.at);
 	if (policy == NULL || json_is_null(policy))
 		return PQ_OK;
 	ret->has_policy = true;
 	if (!json_is_string(policy))
 		return pq_json_fail(r, PQ_EINVAL, &policy_at, "must be the name of a review policy or null");
-	if (!pq_policy_parse(json_string_value(policy), &ret->policy))
-		return pq_json_fail(r, PQ_EINVAL, &policy_at, "\"%.60s\" is no review policy", json_string_value(policy));
+	if ((status = pq_json_text(r, &policy_at, policy, &text)) != PQ_OK)
+		return status;
+	if (!pq_policy_parse(text.at, &ret->policy))
+		return pq_json_fail(r, PQ_EINVAL, &policy_at, "\"%.60s\" is no review policy", text.at);
 	return PQ_OK;
 }
 

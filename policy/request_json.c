@@ -76,7 +76,7 @@ pq_json_parse(const char *json, size_t len, json_t **ret, struct pq_err *err)
 
 	if (len > PQ_REQUEST_JSON_MAX)
 		return pq_fail(err, PQ_ELIMIT, "the text has %zu bytes, more than %zu", len, PQ_REQUEST_JSON_MAX);
-	json_t *root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &error);
+	json_t *root = json_loadb(json, len, PQ_JSON_FLAGS, &error);
 	if (root == NULL) {
 		if (json_error_code(&error) == json_error_out_of_memory)
 			return pq_fail(err, PQ_ENOMEM, "no memory to read the JSON text");
@@ -94,6 +94,8 @@ pq_json_text(const struct pq_json_reader *r, const struct pq_json_place *place, 
 	if (!json_is_string(value))
 		return pq_json_fail(r, PQ_EINVAL, place, "must be a string, not %s", pq_json_kind(value));
 	size_t len = json_string_length(value);
+	if (memchr(json_string_value(value), '\0', len) != NULL)
+		return pq_json_fail(r, PQ_EINVAL, place, "has a NUL character (\\u0000)");
 	if (len > PQ_MAX_STRING)
 		return pq_json_fail(r, PQ_ELIMIT, place, "has %zu bytes; a string may have %d", len, PQ_MAX_STRING);
 	char *copy = pq_arena_strndup(r->arena, json_string_value(value), len);

@@ -31,11 +31,14 @@ enum pq_status pq_json_fail(const struct pq_json_reader *r, enum pq_status statu
 /** What a JSON value is, for messages: "a number", "null", ... */
 const char *pq_json_kind(const json_t *value);
 
+/** A NUL in a text is let through by the parser, so that pq_json_text() can refuse it by the name of its field. */
+#define PQ_JSON_FLAGS (JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL)
+
 /** Parse a whole text. *ret is the caller's, to be given to json_decref(). Fails: PQ_EPARSE with line and column,
  *  PQ_ELIMIT. */
 PQ_MUST_USE enum pq_status pq_json_parse(const char *json, size_t len, json_t **ret, struct pq_err *err);
 
-/** A string as a text in the arena, PQ_MAX_STRING bytes at most. */
+/** A string as a text in the arena, PQ_MAX_STRING bytes at most and without NUL. */
 PQ_MUST_USE enum pq_status pq_json_text(const struct pq_json_reader *r, const struct pq_json_place *place,
                                         const json_t *value, struct pq_text *ret);
 

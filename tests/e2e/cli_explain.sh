@@ -14,7 +14,7 @@ cat >"$scratch/request.json" <<'JSON'
   "as_of": "2026-06-01",
   "transaction_type": "export",
   "destination": "FAR",
-  "item": { "lines": [{ "eccn": "machine", "value_usd": 500 }, { "eccn": "bread", "value_usd": 5 }, { "eccn": "wine" }] },
+  "item": { "lines": [{ "eccn": "machine", "value_usd": 500 }, { "eccn": "bread", "value_usd": 5 }, { "eccn": "wine.a.1" }] },
   "parties": [
     { "role": "end_user", "name": "<b>R&D \"Müller\" & 'Söhne'</b><script>alert(1)</script>\u202e\u0007" },
     { "role": "buyer", "military_end_user": false }
@@ -34,7 +34,7 @@ says "party.military_end_user: false"
 says "lines[0]: LICENSE_REQUIRED"
 says "lines[1]: NO_LICENSE_REQUIRED"
 says "lines[2]: refused"
-says 'lines[2].item.eccn: "wine" is not a known item'
+says 'lines[2].item.eccn: "wine.a.1" is not a known item'
 says "What would change the answer"
 says "if value_usd were 100 instead of 500: a licence exception would be available"
 says "(Law 3)"

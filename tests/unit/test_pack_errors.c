@@ -419,6 +419,63 @@ test_all_in_order(void **state)
 	assert_int_equal(err.line, 1);
 }
 
+/* A file that could not be read is one error: what hangs on it is not held against it. */
+static void
+test_broken_file(void **state)
+{
+	struct pq_pack_file files[N_BASE + 1];
+	char text[256];
+
+	(void)state;
+	size_t n = with(files, &(struct wrong){"p/tables/t.csv", "iso,n,p,if\nUS,1,,\nNO,2,.a .b,flag\nSE,2,\xFF,\n", NULL});
+	assert_int_equal(load(files, n), PQ_EPARSE);
+	assert_int_equal(findings.n, 1);
+	format(&findings.at[0], text, sizeof(text));
+	assert_string_equal(text, "p/tables/t.csv:4:6: error: not UTF-8");
+}
+
+/* ... and rows of other tables do not look alike because the symbols that tell them apart are not known. */
+static void
+test_broken_domain(void **state)
+{
+	static const char more[] = "tables: [{ name: u, file: tables/u.csv, reference: true, cite: c,\n"
+							   "  columns: { iso: { type: symbol, domain: country }, n: { type: number } } }]\n";
+	static const char rows[] = "iso,n\nUS,1\nNO,1\n";
+	struct pq_pack_file files[N_BASE + 2];
+
+	(void)state;
+	size_t n = with(files, &(struct wrong){"p/more.yaml", more, NULL});
+	files[n++] = (struct pq_pack_file){"p/tables/u.csv", rows, sizeof(rows) - 1};
+	assert_int_equal(load(files, n), PQ_OK);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(files[i].path, "p/tables/t.csv") == 0)
+			files[i] = (struct pq_pack_file){"p/tables/t.csv", "iso,n,p\n\xFF,1,\n", 13};
+	}
+	assert_int_equal(load(files, n), PQ_EPARSE);
+	assert_int_equal(findings.n_errors, 1);
+}
+
+/* The counts are of all that was found, not of what is shown. */
+static void
+test_many_warnings(void **state)
+{
+	struct pq_pack_file files[N_BASE + 1];
+	size_t size = 1 << 20, len = 0;
+	char *text = malloc(size);
+
+	(void)state;
+	assert_non_null(text);
+	len += (size_t)snprintf(text, size, "facts:\n");
+	for (int i = 0; i < 1200; i++)
+		len += (size_t)snprintf(text + len, size - len, "  - { name: idle%d, type: bool }\n", i);
+	size_t n = with(files, &(struct wrong){"p/more.yaml", text, NULL});
+	assert_int_equal(load(files, n), PQ_OK);
+	free(text);
+	assert_int_equal(findings.n_errors, 0);
+	assert_int_equal(findings.n_warnings, 1200);
+	assert_int_equal(findings.n, 1001);
+}
+
 static void
 test_many(void **state)
 {
@@ -504,7 +561,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base),         cmocka_unit_test(test_wrong), cmocka_unit_test(test_for_people),
 		cmocka_unit_test(test_all_in_order), cmocka_unit_test(test_many),  cmocka_unit_test(test_alternatives),
-		cmocka_unit_test(test_packs),
+		cmocka_unit_test(test_packs),        cmocka_unit_test(test_broken_file), cmocka_unit_test(test_broken_domain),
+		cmocka_unit_test(test_many_warnings),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

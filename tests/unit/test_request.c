@@ -359,6 +359,9 @@ unknown_structure_names_its_field(void **state)
 	        "must be an object");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"intermediate\": [\"SG\", 5]}", PQ_EINVAL, "intermediate[1]", "object");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"item\": \"9A610.x\"}", PQ_EINVAL, "item", "must be an object");
+	refused(f, "{\"as_of\": \"2026-01-01\", \"end_use\": \"civil\\u0000\"}", PQ_EINVAL, "end_use", "a NUL character");
+	refused(f, "{\"as_of\": \"2026-01-01\", \"query\": \"jurisdiction_only\\u0000\"}", PQ_EINVAL, "query", "must be");
+	refused(f, "{\"as_of\": \"2026-01-01\\u0000\"}", PQ_EINVAL, "as_of", "is no date");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"facts\": {\"a\": [1]}}", PQ_EINVAL, "facts.a[0]", "must be a string");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"facts\": {\"a\": [\"x\", null]}}", PQ_EINVAL, "facts.a[1]", "string");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"a\": {\"b\": {\"c\": {\"d\": {\"e\": {\"f\": 1}}}}}}", PQ_EINVAL,
@@ -389,7 +392,7 @@ texts_are_utf8_without_nul(void **state)
 	static const char raw_nul[] = "{\"as_of\": \"2026-01-01\", \"origin\": \"U\0S\"}";
 	struct fixture *f = *state;
 
-	refused(f, "{\"as_of\": \"2026-01-01\", \"origin\": \"U\\u0000S\"}", PQ_EPARSE, "JSON", "\\u0000");
+	refused(f, "{\"as_of\": \"2026-01-01\", \"origin\": \"U\\u0000S\"}", PQ_EINVAL, "origin", "a NUL character");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"ori\\u0000gin\": \"US\"}", PQ_EPARSE, "JSON", "");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"origin\": \"\xff\"}", PQ_EPARSE, "JSON", "decode byte 0xff");
 	refused(f, "{\"as_of\": \"2026-01-01\", \"origin\": \"\xc0\x80\"}", PQ_EPARSE, "JSON", "");
