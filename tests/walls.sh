@@ -2,6 +2,8 @@
 # The walls of DESIGN.md: who may know whom, that policy/ does no I/O, and that no law stands in C.
 # Prints each crossing as file:line: what: the line. Comments do not count: citing a source in one is welcome.
 set -euo pipefail
+# The packs beside this script say what law is: their countries, exceptions, lists and authorities are in no string of C.
+rules=$(cd "$(dirname "${BASH_SOURCE[0]}")/../rules" && pwd)
 cd "${1:-${SRC:-$(dirname "${BASH_SOURCE[0]}")/..}}"
 
 code=$(mktemp)
@@ -76,7 +78,27 @@ ours='policy/|storage/|server/|cli/'
 wall 'law is data: a citation in C' "$ours" '"[^"]*[0-9]+ (CFR|FR|USC|U\.S\.C\.) '
 wall 'law is data: a classification in C' "$ours" '"[0-9][A-E][0-9]{3}([^0-9]|$)|"EAR99"'
 wall 'law is data: a country group in C' "$ours" '"([^"]*[^A-Za-z0-9_%"])?[A-E]:[1-6]([^0-9]|$)'
-wall 'law is data: a country in C' "$ours" '"(KH|CN|RU|BY|IR|KP|CU|SY|HK|MM|VE)"'
+wall 'law is data: a section in C' "$ours" '"[^"]*([Ss]ection|[Pp]art|§) ?[0-9]{3}[. "]|"(12[0-9]|7[3-7][0-9])\.[0-9]+([^0-9.]|$)'
+wall 'law is data: a category of munitions in C' "$ours" '"[IVX]+\([a-z]\)'
+
+# Lines to a regex that matches one of them, as they stand.
+either() {
+	sed -E 's/[][(){}.*+?|^$\\]/\\&/g' | sort -u | paste -sd '|'
+}
+
+countries=$(cut -d, -f1 "$rules/us/tables/countries.csv" | grep -E '^[A-Z]{2}$' | either)
+# Georgia is a typeface, too.
+names=$(cut -d, -f3 "$rules/us/tables/countries.csv" | tr -d '"' | grep -E '^[A-Z][a-z]{3,}' | grep -vx Georgia | either)
+exceptions=$(grep -hoE 'exception: *\[?"?[A-Z][A-Z0-9]+' "$rules"/*/rules/*.yaml | grep -oE '[A-Z][A-Z0-9]+$' | either)
+domains=$(sed -nE 's/^  (list|authority|jurisdiction|regime|other_agency): \{ symbols: \[(.*)\].*/\2/p' \
+	"$rules"/*/*.yaml | tr ',' '\n' | tr -d '" ' | grep -E '^[A-Z_]{3,}$' | grep -vE '^(NONE|OTHER_AGENCY|UNSETTLED)$' | either)
+for words in "$countries" "$names" "$exceptions" "$domains"; do
+	[ "${#words}" -ge 20 ] || { echo "walls.sh finds no law in $rules"; exit 1; }
+done
+wall 'law is data: a country in C' "$ours" "\"($countries)\""
+wall 'law is data: a country in C' "$ours" "\"([^\"]*[^A-Za-z\"])?($names)([^A-Za-z]|\$)"
+wall 'law is data: an exception in C' "$ours" "\"($exceptions)[\"(]"
+wall 'law is data: a list, law or authority in C' "$ours" "\"($domains)\""
 
 if [ "$failed" -eq 0 ]; then
 	printf 'walls: %s lines of code in %s files, nothing crosses\n' "$(wc -l <"$code")" \

@@ -50,6 +50,17 @@ storage|static const char *const x = "EAR99";
 policy|	group = "D:5 effective";
 policy|	group = "in D:5";
 policy|	if (strcmp(country, "KH") == 0)
+policy|	if (strcmp(country, "FR") == 0)
+cli|	puts("not to Cambodia");
+server|	is = !strcmp(name, "Lebanon");
+policy|	if (strcmp(exception, "LVS") == 0)
+policy|	covers = strncmp(name, "STA(c)", 6) == 0;
+policy|	on = has(party, "SDN");
+policy|	law = "ITAR";
+cli|	by = "BIS";
+server|	text = "see section 740.2";
+policy|	cite = "744.21";
+policy|	category = "VIII(h)";
 CROSSINGS
 crossings=$count
 printf '#include <lmdb.h>\n' >"$tree/bad/policy/f$((count + 1)).h"
@@ -75,6 +86,8 @@ storage|#include <lmdb.h>
 server|#include <grpc/grpc.h>
 server|#include "pratique/v1/decision.pb-c.h"
 cli|	printf("%s\n", text);
+cli|	address = "127.0.0.1:8300"; ok = "OK"; none = "NONE"; part = "parts[0]";
+policy|	name = "STALE"; text = "cannot"; version = "740";
 CLEAN
 if ! bash "$walls" "$tree/good"; then
 	echo "walls.sh refused a clean tree"
