@@ -56,6 +56,38 @@ analyse(struct pq_build *build, char **dirs, size_t n_dirs, bool strict)
 }
 
 static int
+print_dates(struct pq_build *build)
+{
+	static const char *const words[] = {[PQ_CHANGE_ROW_BEGINS] = "rows begin",
+	                                    [PQ_CHANGE_ROW_ENDS] = "rows end",
+	                                    [PQ_CHANGE_RULE_BEGINS] = "rule begins",
+	                                    [PQ_CHANGE_RULE_ENDS] = "rule ends"};
+	struct pq_dated *dated;
+	struct pq_err err = {0};
+	size_t n, n_days = 0;
+
+	if (pq_analyse_dates(build->model, build->image, PQ_DATE_MIN, PQ_DATE_MAX, &build->arena, &dated, &n, &err) != PQ_OK)
+		return pq_cli_fail(&err);
+	for (size_t i = 0; i < n; i++) {
+		char day[16];
+		if (i == 0 || dated[i].date != dated[i - 1].date) {
+			pq_date_format(dated[i].date, day, sizeof(day));
+			printf("%s\n", day);
+			n_days++;
+		}
+		printf("  %-11s  ", words[dated[i].kind]);
+		pq_cli_put(stdout, dated[i].subject);
+		if (dated[i].n > 1)
+			printf(" (%zu)", dated[i].n);
+		fputs(" [", stdout);
+		pq_cli_put(stdout, dated[i].src.file);
+		printf(":%d]\n", dated[i].src.line);
+	}
+	printf("%zu day%s on which something begins or ends\n", n_days, plural(n_days));
+	return PQ_EXIT_OK;
+}
+
+static int
 check(struct pq_build *build, char **dirs, size_t n_dirs, const struct wanted *wanted)
 {
 	struct pq_err err = {0};
@@ -69,9 +101,13 @@ check(struct pq_build *build, char **dirs, size_t n_dirs, const struct wanted *w
 	printf("%zu error%s, %zu warning%s\n", errors, plural(errors), warnings, plural(warnings));
 	if (errors > 0)
 		return PQ_EXIT_FAILED;
-	if ((wanted->cases || wanted->analysis) && pq_build_compile(build, &err) != PQ_OK)
+	if ((wanted->cases || wanted->analysis || wanted->dates) && pq_build_compile(build, &err) != PQ_OK)
 		return pq_cli_fail(&err);
 	int code = wanted->cases ? run_cases(build) : PQ_EXIT_OK;
+	if (wanted->dates) {
+		int more = print_dates(build);
+		code = code == PQ_EXIT_OK ? more : code;
+	}
 	if (wanted->analysis) {
 		int more = analyse(build, dirs, n_dirs, wanted->strict);
 		code = code == PQ_EXIT_OK ? more : code;
@@ -82,9 +118,9 @@ check(struct pq_build *build, char **dirs, size_t n_dirs, const struct wanted *w
 int
 pq_cmd_check(int argc, char **argv)
 {
-	enum { NO_CASES, CASES, ANALYSE, STRICT };
+	enum { NO_CASES, CASES, ANALYSE, STRICT, DATES };
 	static const struct pq_flag table[] = {
-		{"no-cases", 0, false}, {"cases", 0, false}, {"analyse", 0, false}, {"strict", 0, false}, {0}};
+		{"no-cases", 0, false}, {"cases", 0, false}, {"analyse", 0, false}, {"strict", 0, false}, {"dates", 0, false}, {0}};
 	struct pq_flags options = {0};
 	struct wanted wanted = {.cases = true};
 
@@ -93,6 +129,7 @@ pq_cmd_check(int argc, char **argv)
 			wanted.cases = option == CASES;
 		wanted.analysis |= option == ANALYSE;
 		wanted.strict |= option == STRICT;
+		wanted.dates |= option == DATES;
 	}
 	if (options.stop)
 		return options.code;

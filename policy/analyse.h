@@ -9,6 +9,7 @@
 #define PQ_POLICY_ANALYSE_H
 
 #include "policy/arena.h"
+#include "policy/calendar.h"
 #include "policy/image.h"
 #include "policy/model.h"
 #include "policy/pack.h"
@@ -48,6 +49,27 @@ struct pq_analysis {
  */
 PQ_MUST_USE enum pq_status pq_analyse(const struct pq_model *model, const struct pq_image *image,
                                       struct pq_arena *arena, struct pq_analysis *ret, struct pq_err *err);
+
+/** What changes on a day: rows of a table, or the alternatives of a rule. */
+struct pq_dated {
+	int32_t date;
+	enum pq_change_kind kind; /* ROW_BEGINS, ROW_ENDS, RULE_BEGINS, RULE_ENDS */
+	const char *subject;      /* table, or id of the rule */
+	size_t n;                 /* rows or alternatives */
+	struct pq_src src;        /* the first of them */
+};
+
+/**
+ * Every day in [from, to) on which a row that rules can look up, or a rule, begins or ends: the calendar of the packs.
+ * Outside of these days no answer changes with the day alone, but by comparisons of the day with dates in the request.
+ * Tables for the reader are left out.
+ *
+ * Ownership: *ret lives in `arena`, its texts in the model; by date, then kind and subject.
+ * Fails:     PQ_ENOMEM.
+ */
+PQ_MUST_USE enum pq_status pq_analyse_dates(const struct pq_model *model, const struct pq_image *image, int32_t from,
+                                            int32_t to, struct pq_arena *arena, struct pq_dated **ret, size_t *ret_n,
+                                            struct pq_err *err);
 
 /** "shadowed", ... */
 const char *pq_analysis_name(enum pq_analysis_kind kind);

@@ -195,6 +195,8 @@ static const struct expectation cases[] = {
 /* clang-format on */
 
 static struct pq_arena arena;
+static struct pq_dated *dated;
+static size_t n_dated;
 
 static bool
 analyse(const char *rules, struct pq_analysis *ret)
@@ -218,6 +220,8 @@ analyse(const char *rules, struct pq_analysis *ret)
 		return false;
 	}
 	enum pq_status status = pq_analyse(model, image, &arena, ret, &err);
+	if (status == PQ_OK)
+		status = pq_analyse_dates(model, image, PQ_DATE_MIN, PQ_DATE_MAX, &arena, &dated, &n_dated, &err);
 	pq_image_close(image);
 	return status == PQ_OK;
 }
@@ -279,6 +283,35 @@ test_unsettled(void **state)
 	assert_int_equal(analysis.n_unsettled, 1);
 }
 
+/* Each day once for each table and rule; ends are the first day without; a table for the reader has none. */
+static void
+test_dates(void **state)
+{
+	static const struct {
+		const char *day, *subject;
+		enum pq_change_kind kind;
+	} expected[] = {
+		{"2020-01-01", "p.covers.before", PQ_CHANGE_RULE_ENDS}, {"2021-03-01", "r", PQ_CHANGE_RULE_BEGINS},
+		{"2022-01-01", "r", PQ_CHANGE_RULE_ENDS},              {"2022-01-03", "r", PQ_CHANGE_RULE_BEGINS},
+		{"2024-01-01", "t", PQ_CHANGE_ROW_BEGINS},             {"2024-01-01", "t", PQ_CHANGE_ROW_ENDS},
+		{"2026-01-02", "p.covers.after", PQ_CHANGE_RULE_BEGINS},
+	};
+	struct pq_analysis analysis = {0};
+
+	(void)state;
+	pq_arena_reset(&arena);
+	assert_true(analyse(BASE R("r", ", from: 2021-03-01, stays: [{ from: 2022-01-01, to: 2022-01-03, cite: c }]"),
+	                    &analysis));
+	assert_int_equal(n_dated, sizeof(expected) / sizeof(expected[0]));
+	for (size_t i = 0; i < n_dated; i++) {
+		char day[16];
+		pq_date_format(dated[i].date, day, sizeof(day));
+		assert_string_equal(day, expected[i].day);
+		assert_string_equal(dated[i].subject, expected[i].subject);
+		assert_int_equal(dated[i].kind, expected[i].kind);
+	}
+}
+
 static int
 setup(void **state)
 {
@@ -301,6 +334,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_findings),
 		cmocka_unit_test(test_unsettled),
+		cmocka_unit_test(test_dates),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
