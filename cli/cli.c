@@ -14,7 +14,7 @@ struct command {
 
 static const struct command commands[] = {
 	{"check", pq_cmd_check, "read packs and report every fault in them",
-     "pratique check [--no-cases] [--analyse] [--strict] DIR...\n"
+     "pratique check [--no-cases] [--analyse] [--dates] [--strict] DIR...\n"
      "\n"
      "Reads the packs in the folders, in this order, and prints each fault as\n"
      "FILE:LINE:COLUMN: error: TEXT. Packs without faults are compiled in memory and\n"
@@ -24,6 +24,7 @@ static const struct command commands[] = {
      "  --analyse    look for rules that others shadow, that contradict each other, for\n"
      "               exceptions that can never be used, and pairs of item and place of\n"
      "               which no rule speaks; takes seconds\n"
+     "  --dates      print every day on which a row or rule begins or ends\n"
      "  --strict     warnings and findings fail, too\n"},
 	{"compile", pq_cmd_compile, "compile packs into a sealed store",
      "pratique compile DIR... -o FILE\n"
