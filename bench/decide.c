@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 
 static const char usage[] =
-	"decide [STORE]: measure pq_decide() over a sealed store; without one over the US packs of rules/\n"
+	"decide [STORE]: measure pq_evaluator_decide() over a sealed store; without one over the US packs of rules/\n"
 	"  BENCH_ROUNDS   rounds after the warm-up (default 11)\n"
 	"  BENCH_RANDOM   random requests beside the cases (default 10000)\n"
 	"  BENCH_SEED     of the random requests (default 1)\n"
@@ -52,6 +52,7 @@ struct known {
 struct run {
 	struct options options;
 	struct bench_store store;
+	struct pq_evaluator *evaluator;
 	struct bench_requests requests;
 	struct known *known;
 	size_t *order; /* in which they are decided, n_order of them */
@@ -67,7 +68,7 @@ struct run {
 static enum pq_status
 decide(struct run *run, size_t i, struct pq_decision *decision, struct pq_err *err)
 {
-	return pq_decide(run->store.image, &run->requests.at[i].request, &run->arena, decision, NULL, NULL, err);
+	return pq_evaluator_decide(run->evaluator, &run->requests.at[i].request, &run->arena, decision, NULL, NULL, err);
 }
 
 /* ---- parts ---- */
@@ -497,7 +498,8 @@ main(int argc, char **argv)
 	pq_arena_init(&run.arena, DECISION_BYTES);
 	int code = 1;
 	if (bench_requests_make(run.store.image, run.options.random, run.options.seed, &arena, &run.requests, &err) !=
-	    PQ_OK) {
+	        PQ_OK ||
+	    pq_evaluator_new(run.store.image, &run.evaluator, &err) != PQ_OK) {
 		fail(&err);
 	} else if (!prepare(&run)) {
 		fprintf(stderr, "decide: no memory\n");
@@ -512,6 +514,7 @@ main(int argc, char **argv)
 	free(run.order);
 	pq_arena_release(&run.arena);
 	pq_arena_release(&arena);
+	pq_evaluator_free(run.evaluator);
 	bench_store_close(&run.store);
 	return code;
 }

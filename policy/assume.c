@@ -28,7 +28,7 @@ refuse_codes(const struct pq_assumptions *as, const struct pq_image *image, stru
 	for (size_t i = 0; i < image->p.n_attrs; i++) {
 		const struct pq_p_attr *a = &image->p.attrs[i];
 		const char *name = pq_string(image, a->name);
-		bool code = a->type == PQ_TYPE_CODE || a->type == PQ_TYPE_TEXT;
+		bool code = a->is_fact && (a->type == PQ_TYPE_CODE || a->type == PQ_TYPE_TEXT);
 		if (code && a->scope < PQ_SCOPE_DECISION && as->given[a->scope][a->slot].state == PQ_SAID)
 			pq_violate(violations, "assume", (struct pq_text){name, strlen(name)}, "WRONG_TYPE",
 			           "a code or a text cannot be assumed");
@@ -101,7 +101,7 @@ pq_assume_bind(struct pq_assumptions *as, const struct pq_image *image, const st
 		return true;
 	as->any = true;
 	for (int scope = 0; scope < PQ_SCOPE_DECISION; scope++) {
-		size_t n = image->meta->scope_attrs[scope];
+		size_t n = image->meta->scope_facts[scope];
 		as->given[scope] = pq_arena_array(arena, n + 1, sizeof(struct pq_given));
 		as->source[scope] = pq_arena_array(arena, n + 1, sizeof(uint16_t));
 		as->used[scope] = pq_arena_array(arena, n + 1, 1);
@@ -128,7 +128,7 @@ pq_assume_bind(struct pq_assumptions *as, const struct pq_image *image, const st
 void
 pq_assume_fill(struct pq_assumptions *as, const struct pq_image *image, enum pq_scope scope, struct pq_given *given)
 {
-	for (size_t i = 0; as->any && i < image->meta->scope_attrs[scope]; i++) {
+	for (size_t i = 0; as->any && i < image->meta->scope_facts[scope]; i++) {
 		if (given[i].state != PQ_SILENT || as->given[scope][i].state != PQ_SAID)
 			continue;
 		given[i] = as->given[scope][i];
@@ -170,7 +170,7 @@ pq_assume_echo(const struct pq_assumptions *as, const struct pq_image *image, st
 		return false;
 	for (size_t i = 0; i < image->p.n_attrs; i++) {
 		const struct pq_p_attr *a = &image->p.attrs[i];
-		if (a->scope >= PQ_SCOPE_DECISION || !as->used[a->scope][a->slot])
+		if (!a->is_fact || a->scope >= PQ_SCOPE_DECISION || !as->used[a->scope][a->slot])
 			continue;
 		uint16_t source = as->source[a->scope][a->slot];
 		struct pq_assumed one = {

@@ -412,9 +412,9 @@ void
 pq_bind_required(const struct pq_image *image, enum pq_scope scope, const char *where, const struct pq_given *given,
                  struct pq_violation_list *violations)
 {
-	for (size_t i = 0; i < image->p.n_attrs; i++) {
-		const struct pq_p_attr *a = &image->p.attrs[i];
-		if (!a->required || a->scope != scope || given[a->slot].state != PQ_SILENT)
+	for (size_t i = image->required_at[scope]; i < image->required_at[scope + 1]; i++) {
+		const struct pq_p_attr *a = &image->p.attrs[image->required[i]];
+		if (given[a->slot].state != PQ_SILENT)
 			continue;
 		const char *name = pq_string(image, a->name);
 		size_t prefix = scope == PQ_SCOPE_REQUEST ? 0 : strlen(pq_scope_name(scope)) + 1;

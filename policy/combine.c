@@ -29,32 +29,32 @@ touched(const struct pq_eval *ev, uint32_t depends)
 	return false;
 }
 
-static void
-compute_everywhere(struct pq_eval *ev, uint32_t attr)
+bool
+pq_compute_everywhere(struct pq_eval *ev, uint32_t attr)
 {
 	struct pq_where where = pq_where_request(ev);
 	enum pq_scope scope = ev->p->attrs[attr].scope;
+	bool changed = false;
 	size_t n;
 
-	if (scope == PQ_SCOPE_REQUEST) {
-		pq_value_compute(ev, &where, attr);
-		return;
-	}
+	if (scope == PQ_SCOPE_REQUEST)
+		return pq_value_compute(ev, &where, attr);
 	if (scope == PQ_SCOPE_OWNER) {
 		for (size_t i = 0; i < ev->n_parties; i++) {
 			where.at[PQ_SCOPE_PARTY] = &ev->parties[i];
 			for (size_t k = 0; k < ev->parties[i].n_owners; k++) {
 				where.at[PQ_SCOPE_OWNER] = &ev->parties[i].owners[k];
-				pq_value_compute(ev, &where, attr);
+				changed |= pq_value_compute(ev, &where, attr);
 			}
 		}
-		return;
+		return changed;
 	}
 	struct pq_element *elements = pq_elements(ev, &where, scope, &n);
 	for (size_t i = 0; i < n; i++) {
 		where.at[scope] = &elements[i];
-		pq_value_compute(ev, &where, attr);
+		changed |= pq_value_compute(ev, &where, attr);
 	}
+	return changed;
 }
 
 static void
@@ -66,7 +66,7 @@ resolve(struct pq_eval *ev)
 	for (uint32_t level = 0; level + 1 < meta->n_levels; level++) {
 		for (; attr < ev->p->n_attr_order && ev->p->attrs[ev->p->attr_order[attr]].level == level; attr++)
 			if (touched(ev, ev->p->attrs[ev->p->attr_order[attr]].depends))
-				compute_everywhere(ev, ev->p->attr_order[attr]);
+				(void)pq_compute_everywhere(ev, ev->p->attr_order[attr]);
 		for (; space < ev->p->n_spaces && ev->p->spaces[space].level == level; space++)
 			if (touched(ev, ev->p->spaces[space].depends))
 				pq_match_space(ev, space);
@@ -80,10 +80,9 @@ collect_active(struct pq_eval *ev)
 {
 	ev->n_active = 0;
 	for (uint32_t i = 0; i < ev->p->n_main_rules; i++) {
-		uint32_t rule = ev->p->main_rules[i];
-		enum pq_tri tri = ev->req.tri[ev->p->dnfs[ev->p->rules[rule].dnf].slot];
+		enum pq_tri tri = ev->req.tri[ev->image->main_slots[i]];
 		if (tri != PQ_F)
-			ev->active[ev->n_active++] = (struct pq_active){rule, tri};
+			ev->active[ev->n_active++] = (struct pq_active){ev->p->main_rules[i], tri};
 	}
 }
 
@@ -147,6 +146,17 @@ is_considered(const struct pq_eval *ev, const struct pq_p_rule *rule)
 	return false;
 }
 
+/* Which exceptions are considered hangs on what is said alone. */
+static void
+consider(struct pq_eval *ev)
+{
+	if (ev->considers_known)
+		return;
+	for (size_t i = 0; i < ev->image->n_exception_rules; i++)
+		ev->considers[i] = is_considered(ev, &ev->p->rules[ev->image->exception_rules[i]]);
+	ev->considers_known = true;
+}
+
 static struct pq_exception *
 exception_for(struct pq_eval *ev, uint32_t symbol, uint32_t rule)
 {
@@ -171,10 +181,11 @@ collect_exceptions(struct pq_eval *ev)
 	for (size_t i = 0; i < ev->n_exceptions; i++)
 		ev->exception_at[ev->exceptions[i].symbol] = -1;
 	ev->n_exceptions = 0;
-	for (uint32_t i = 0; i < ev->p->n_main_rules; i++) {
-		uint32_t index = ev->p->main_rules[i];
+	consider(ev);
+	for (size_t i = 0; i < ev->image->n_exception_rules; i++) {
+		uint32_t index = ev->image->exception_rules[i];
 		const struct pq_p_rule *rule = &ev->p->rules[index];
-		if (rule->kind != PQ_KIND_EXCEPTION || !is_considered(ev, rule))
+		if (!ev->considers[i])
 			continue;
 		enum pq_tri tri = ev->req.tri[ev->p->dnfs[rule->dnf].slot];
 		struct pq_exception *e = exception_for(ev, rule->exception, index);
@@ -341,7 +352,10 @@ pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret)
 {
 	bool none;
 
-	resolve(ev);
+	if (ev->wake != NULL)
+		pq_settle(ev);
+	else
+		resolve(ev);
 	collect_active(ev);
 	struct findings f = find(ev);
 	memset(ret->usable, 0, ev->image->meta->exception_words * sizeof(*ret->usable));
@@ -528,10 +542,10 @@ pq_evaluate_post(struct pq_eval *ev, enum pq_outcome outcome, const struct pq_ou
 			pq_match_space(ev, space);
 	}
 	for (uint32_t i = 0; i < p->n_post_rules; i++) {
-		const struct pq_p_rule *rule = &p->rules[p->post_rules[i]];
-		if (ev->decision.tri[p->dnfs[rule->dnf].slot] != PQ_T)
+		uint32_t unless = ev->image->unless_slots[i];
+		if (ev->decision.tri[ev->image->post_slots[i]] != PQ_T)
 			continue;
-		if (rule->unless != PQ_NO_INDEX && ev->decision.tri[p->dnfs[rule->unless].slot] == PQ_T)
+		if (unless != PQ_NO_INDEX && ev->decision.tri[unless] == PQ_T)
 			continue;
 		ev->post[ev->n_post++] = (struct pq_active){p->post_rules[i], PQ_T};
 	}

@@ -201,7 +201,7 @@ emit_path_lookups(struct pq_builder *b, uint32_t attr)
 }
 
 static void
-fill_attr(struct pq_builder *b, uint32_t index, struct pq_p_attr *out)
+fill_attr(struct pq_builder *b, uint32_t index, uint32_t slot, struct pq_p_attr *out)
 {
 	const struct pq_attr *a = &b->model->attrs[index];
 
@@ -237,9 +237,33 @@ fill_attr(struct pq_builder *b, uint32_t index, struct pq_p_attr *out)
 	    .distinct = PQ_NO_INDEX,
 	};
 	out->words = a->domain != PQ_NO_INDEX ? (uint32_t)((b->model->domains[a->domain].n_symbols + 63) / 64) : 0;
-	out->slot = b->meta.scope_attrs[a->scope]++;
+	out->slot = slot;
 	out->word = b->meta.scope_words[a->scope];
 	b->meta.scope_words[a->scope] += out->words;
+}
+
+static bool
+has_given(const struct pq_attr *a)
+{
+	return a->is_fact || a->type == PQ_TYPE_PATH;
+}
+
+/* Facts and paths first: what a request says of an element is an array of these alone. */
+static uint32_t *
+assign_attr_slots(struct pq_builder *b)
+{
+	uint32_t *slots = pq_build_alloc(b, b->model->n_attrs, sizeof(*slots));
+
+	for (int pass = 0; slots != NULL && pass < 2; pass++) {
+		for (size_t i = 0; i < b->model->n_attrs; i++) {
+			const struct pq_attr *a = &b->model->attrs[i];
+			if (has_given(a) != (pass == 0))
+				continue;
+			slots[i] = b->meta.scope_attrs[a->scope]++;
+			b->meta.scope_facts[a->scope] += pass == 0;
+		}
+	}
+	return slots;
 }
 
 static void
@@ -247,13 +271,14 @@ emit_attrs(struct pq_builder *b)
 {
 	const struct pq_model *model = b->model;
 	struct name *names = pq_build_alloc(b, model->n_attrs, sizeof(*names));
+	uint32_t *slots = assign_attr_slots(b);
 
-	if (names == NULL)
+	if (names == NULL || slots == NULL)
 		return;
 	for (size_t i = 0; i < model->n_attrs && !b->oom; i++) {
 		const struct pq_attr *a = &model->attrs[i];
 		struct pq_p_attr record;
-		fill_attr(b, (uint32_t)i, &record);
+		fill_attr(b, (uint32_t)i, slots[i], &record);
 		record.depends = pq_build_attr_depends(b, (uint32_t)i);
 		record.contributions.first = (uint32_t)b->sections[PQ_SECTION_CONTRIBUTIONS].n;
 		record.contributions.n = (uint32_t)b->attr_rules[i].n;

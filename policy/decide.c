@@ -6,36 +6,47 @@
 
 #include "policy/decide_parts.h"
 #include "policy/eval.h"
+#include "policy/warm.h"
 #include "policy/window.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- memory of an evaluation ---- */
 
+/* What a request says of an element ... */
 static bool
-make_element(struct pq_eval *ev, struct pq_element *element, enum pq_scope scope, size_t index)
+make_given(struct pq_eval *ev, struct pq_element *element, enum pq_scope scope, size_t index)
+{
+	element->scope = scope;
+	element->index = (uint16_t)index;
+	element->given =
+	    pq_arena_array(ev->arena, (size_t)ev->image->meta->scope_facts[scope] + 1, sizeof(*element->given));
+	return element->given != NULL;
+}
+
+/* ... and what is made of it. */
+static bool
+make_values(struct pq_eval *ev, struct pq_element *element, enum pq_scope scope)
 {
 	const struct pq_p_meta *meta = ev->image->meta;
 	uint32_t n = meta->scope_attrs[scope];
 
 	element->scope = scope;
-	element->index = (uint16_t)index;
-	if (element->given == NULL)
-		element->given = pq_arena_array(ev->arena, (size_t)n + 1, sizeof(*element->given));
 	element->vals = pq_arena_array(ev->arena, (size_t)n + 1, sizeof(*element->vals));
 	element->words = pq_arena_array(ev->arena, 2 * (size_t)meta->scope_words[scope] + 1, sizeof(*element->words));
 	element->tri = pq_arena_array(ev->arena, (size_t)meta->scope_dnfs[scope] + 1, sizeof(*element->tri));
 	element->var = pq_arena_array(ev->arena, (size_t)n + 1, sizeof(*element->var));
-	if (element->given == NULL || element->vals == NULL || element->words == NULL || element->tri == NULL ||
-	    element->var == NULL)
+	if (element->vals == NULL || element->words == NULL || element->tri == NULL || element->var == NULL)
 		return false;
 	memset(element->var, 0xff, n * sizeof(*element->var));
+	pq_eval_wire(ev, element);
 	return true;
 }
 
-static void
-wire_sets(const struct pq_eval *ev, struct pq_element *element)
+void
+pq_eval_wire(const struct pq_eval *ev, struct pq_element *element)
 {
 	for (size_t i = 0; i < ev->p->n_attrs; i++) {
 		const struct pq_p_attr *a = &ev->p->attrs[i];
@@ -53,11 +64,27 @@ make_elements(struct pq_eval *ev, enum pq_scope scope, size_t n)
 	struct pq_element *elements = pq_arena_array(ev->arena, n + 1, sizeof(*elements));
 
 	for (size_t i = 0; elements != NULL && i < n; i++) {
-		if (!make_element(ev, &elements[i], scope, i))
+		if (!make_given(ev, &elements[i], scope, i))
 			return NULL;
-		wire_sets(ev, &elements[i]);
 	}
 	return elements;
+}
+
+static bool
+make_all_values(struct pq_eval *ev)
+{
+	bool made = make_values(ev, &ev->req, PQ_SCOPE_REQUEST) && make_values(ev, &ev->decision, PQ_SCOPE_DECISION);
+
+	for (size_t i = 0; made && i < ev->n_parties; i++) {
+		made = make_values(ev, &ev->parties[i], PQ_SCOPE_PARTY);
+		for (size_t k = 0; made && k < ev->parties[i].n_owners; k++)
+			made = make_values(ev, &ev->parties[i].owners[k], PQ_SCOPE_OWNER);
+	}
+	for (size_t i = 0; made && i < ev->n_hits; i++)
+		made = make_values(ev, &ev->hits[i], PQ_SCOPE_HIT);
+	for (size_t i = 0; made && i < ev->n_intermediates; i++)
+		made = make_values(ev, &ev->intermediates[i], PQ_SCOPE_INTERMEDIATE);
+	return made && pq_eval_scratch(ev);
 }
 
 static bool
@@ -80,8 +107,8 @@ make_exceptions(struct pq_eval *ev)
 	return true;
 }
 
-static bool
-make_scratch(struct pq_eval *ev)
+bool
+pq_eval_scratch(struct pq_eval *ev)
 {
 	const struct pq_p_meta *meta = ev->image->meta;
 	uint64_t *words = pq_arena_array(ev->arena, 6 * (size_t)meta->max_space_words + 1, sizeof(*words));
@@ -93,9 +120,10 @@ make_scratch(struct pq_eval *ev)
 	ev->counts = pq_arena_array(ev->arena, (size_t)meta->n_requirements + 1, sizeof(*ev->counts));
 	ev->changed = pq_arena_array(ev->arena, (size_t)meta->attr_words + 1, sizeof(*ev->changed));
 	ev->stale = true;
+	ev->considers = pq_arena_array(ev->arena, ev->image->n_exception_rules + 1, 1);
 	ev->considered = pq_arena_array(ev->arena, (size_t)meta->exception_words + 1, sizeof(*ev->considered));
 	if (words == NULL || ev->vars == NULL || ev->row_vars == NULL || ev->active == NULL || ev->post == NULL ||
-	    ev->counts == NULL || ev->considered == NULL || ev->changed == NULL)
+	    ev->counts == NULL || ev->considers == NULL || ev->considered == NULL || ev->changed == NULL)
 		return false;
 	ev->must = words;
 	ev->may = words + meta->max_space_words;
@@ -110,6 +138,7 @@ struct request_binding {
 	const struct pq_image *image;
 	const struct pq_request *request;
 	struct pq_arena *arena;
+	struct pq_warm *warm;        /* or NULL */
 	struct pq_violation_list violations;
 	struct pq_eval *ev;          /* its elements get the givens */
 	struct pq_assumptions assumptions;
@@ -176,7 +205,7 @@ take_base(const struct pq_image *image, struct pq_given *line, const struct pq_g
 			continue;
 		mark->state = PQ_KEPT_SILENT;
 	}
-	for (uint32_t s = 0; s < image->meta->scope_attrs[PQ_SCOPE_REQUEST]; s++) {
+	for (uint32_t s = 0; s < image->meta->scope_facts[PQ_SCOPE_REQUEST]; s++) {
 		if (line[s].state == PQ_SILENT)
 			line[s] = base[s];
 		else if (line[s].state == PQ_KEPT_SILENT)
@@ -186,11 +215,18 @@ take_base(const struct pq_image *image, struct pq_given *line, const struct pq_g
 
 /* What is said of a line goes before what is said of the whole request. */
 static void
-bind_lines(struct request_binding *b, const struct pq_given *base)
+bind_lines(struct request_binding *b, struct pq_given *base)
 {
-	size_t n = b->image->meta->scope_attrs[PQ_SCOPE_REQUEST];
+	size_t n = b->image->meta->scope_facts[PQ_SCOPE_REQUEST];
 	char where[64] = "";
 
+	if (b->request->n_lines == 0) { /* the request is its own line */
+		b->lines[0] = base;
+		b->by_line[0].arena = b->arena;
+		pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_REQUEST, base);
+		pq_bind_required(b->image, PQ_SCOPE_REQUEST, where, base, &b->violations);
+		return;
+	}
 	for (size_t i = 0; i < b->n_lines; i++) {
 		struct pq_given *given = pq_arena_array(b->arena, n + 1, sizeof(*given));
 		if (given == NULL) {
@@ -200,10 +236,8 @@ bind_lines(struct request_binding *b, const struct pq_given *base)
 		b->lines[i] = given;
 		struct pq_violation_list *violations = b->n_lines > 1 ? &b->by_line[i] : &b->violations;
 		violations->arena = b->arena;
-		if (b->request->n_lines > 0) {
-			snprintf(where, sizeof(where), "lines[%zu]", i);
-			pq_bind(b->image, &b->request->lines[i], PQ_SCOPE_REQUEST, where, given, b->arena, violations);
-		}
+		snprintf(where, sizeof(where), "lines[%zu]", i);
+		pq_bind(b->image, &b->request->lines[i], PQ_SCOPE_REQUEST, where, given, b->arena, violations);
 		take_base(b->image, given, base);
 		pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_REQUEST, given);
 		pq_bind_required(b->image, PQ_SCOPE_REQUEST, where, given, violations);
@@ -265,7 +299,7 @@ bind_request(struct request_binding *b, struct pq_err *err)
 		return PQ_EINVAL;
 
 	struct pq_given *base =
-	    pq_arena_array(b->arena, (size_t)b->image->meta->scope_attrs[PQ_SCOPE_REQUEST] + 1, sizeof(*base));
+	    pq_arena_array(b->arena, (size_t)b->image->meta->scope_facts[PQ_SCOPE_REQUEST] + 1, sizeof(*base));
 	b->n_lines = request->n_lines > 0 ? request->n_lines : 1;
 	b->lines = pq_arena_array(b->arena, b->n_lines, sizeof(struct pq_given *));
 	b->by_line = pq_arena_array(b->arena, b->n_lines, sizeof(*b->by_line));
@@ -427,22 +461,37 @@ refuse_leg(const struct request_binding *b, struct leg *leg, struct pq_err *err)
 	return PQ_OK;
 }
 
+/* What is said of the line, with the nationality in the place of the fact that it replaces. */
+static struct pq_given *
+given_of_leg(const struct request_binding *b, struct pq_eval *ev, struct leg *leg)
+{
+	size_t n = b->image->meta->scope_facts[PQ_SCOPE_REQUEST];
+
+	if (leg->by == PQ_NO_INDEX)
+		return b->lines[leg->line];
+	struct pq_given *given = pq_arena_array(b->arena, n + 1, sizeof(*given));
+	if (given == NULL)
+		return NULL;
+	memcpy(given, b->lines[leg->line], n * sizeof(*given));
+	replace_fact(b->image, ev, leg, given);
+	return ev->oom ? NULL : given;
+}
+
 static enum pq_status
 run_leg(const struct request_binding *b, struct pq_eval *ev, struct leg *leg, struct pq_err *err)
 {
-	size_t n = b->image->meta->scope_attrs[PQ_SCOPE_REQUEST];
-
 	if (b->by_line[leg->line].n > 0)
 		return refuse_leg(b, leg, err);
-	struct pq_given *given = pq_arena_array(b->arena, n + 1, sizeof(*given));
-	if (given == NULL)
-		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
-	memcpy(given, b->lines[leg->line], n * sizeof(*given));
-	if (leg->by != PQ_NO_INDEX)
-		replace_fact(b->image, ev, leg, given);
-	ev->req.given = given;
+	ev->req.given = given_of_leg(b, ev, leg);
 	ev->line = leg->line;
-	pq_decide_leg(ev, &leg->decision, &leg->jurisdiction);
+	if (ev->req.given == NULL)
+		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	if (b->warm != NULL && pq_warm_decide_leg(b->warm, ev, &leg->decision, &leg->jurisdiction, &ev->oom))
+		return PQ_OK;
+	/* The memory of an evaluation by itself is made when the first leg needs it. */
+	ev->oom |= ev->vars == NULL && !make_all_values(ev);
+	if (!ev->oom)
+		pq_decide_leg(ev, &leg->decision, &leg->jurisdiction);
 	if (ev->oom)
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	return PQ_OK;
@@ -527,11 +576,8 @@ decide(struct request_binding *b, struct pq_eval *ev, struct pq_decision *ret, s
 {
 	struct legs legs = {0};
 
-	if (!make_element(ev, &ev->req, PQ_SCOPE_REQUEST, 0) || !make_element(ev, &ev->decision, PQ_SCOPE_DECISION, 0) ||
-	    !make_scratch(ev) || !make_legs(b, &legs))
+	if (!make_given(ev, &ev->decision, PQ_SCOPE_DECISION, 0) || !make_legs(b, &legs))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
-	wire_sets(ev, &ev->req);
-	wire_sets(ev, &ev->decision);
 	ev->lines = (struct pq_given *const *)b->lines;
 	ev->n_lines = b->n_lines;
 	for (size_t i = 0; i < legs.n; i++) {
@@ -548,11 +594,9 @@ pq_eval_alone(struct pq_eval *ev)
 {
 	struct pq_given **line = pq_arena_alloc(ev->arena, sizeof(struct pq_given *));
 
-	if (line == NULL || !make_all_elements(ev, ev->request) || !make_element(ev, &ev->req, PQ_SCOPE_REQUEST, 0) ||
-	    !make_element(ev, &ev->decision, PQ_SCOPE_DECISION, 0) || !make_scratch(ev))
+	if (line == NULL || !make_all_elements(ev, ev->request) || !make_given(ev, &ev->req, PQ_SCOPE_REQUEST, 0) ||
+	    !make_given(ev, &ev->decision, PQ_SCOPE_DECISION, 0) || !make_all_values(ev))
 		return false;
-	wire_sets(ev, &ev->req);
-	wire_sets(ev, &ev->decision);
 	*line = ev->req.given;
 	ev->lines = line;
 	ev->n_lines = 1;
@@ -560,8 +604,9 @@ pq_eval_alone(struct pq_eval *ev)
 }
 
 static enum pq_status
-bind_and_decide(const struct pq_image *image, const struct pq_request *request, struct pq_arena *arena,
-                struct pq_window *window, struct pq_decision *ret_decision, const struct pq_violation **ret_violations,
+bind_and_decide(const struct pq_image *image, struct pq_warm *warm, const struct pq_request *request,
+                struct pq_arena *arena, struct pq_window *window, struct pq_decision *ret_decision,
+                const struct pq_violation **ret_violations,
                 size_t *ret_n_violations, struct pq_err *err)
 {
 	struct pq_eval ev = {.image = image, .p = &image->p, .request = request, .arena = arena, .window = window};
@@ -569,6 +614,7 @@ bind_and_decide(const struct pq_image *image, const struct pq_request *request, 
 	    .image = image,
 	    .request = request,
 	    .arena = arena,
+	    .warm = warm,
 	    .violations = {.arena = arena},
 	    .ev = &ev,
 	};
@@ -593,7 +639,7 @@ pq_decide(const struct pq_image *image, const struct pq_request *request, struct
           struct pq_decision *ret_decision, const struct pq_violation **ret_violations, size_t *ret_n_violations,
           struct pq_err *err)
 {
-	return bind_and_decide(image, request, arena, NULL, ret_decision, ret_violations, ret_n_violations, err);
+	return bind_and_decide(image, NULL, request, arena, NULL, ret_decision, ret_violations, ret_n_violations, err);
 }
 
 enum pq_status
@@ -602,8 +648,48 @@ pq_decide_window(const struct pq_image *image, const struct pq_request *request,
 {
 	struct pq_window window = {PQ_DATE_MIN, PQ_DATE_MAX};
 
-	enum pq_status status = bind_and_decide(image, request, arena, &window, ret_decision, NULL, NULL, err);
+	enum pq_status status = bind_and_decide(image, NULL, request, arena, &window, ret_decision, NULL, NULL, err);
 	if (status == PQ_OK)
 		*ret_window = window;
 	return status;
+}
+
+struct pq_evaluator {
+	const struct pq_image *image;
+	struct pq_warm *warm;
+};
+
+enum pq_status
+pq_evaluator_new(const struct pq_image *image, struct pq_evaluator **ret, struct pq_err *err)
+{
+	struct pq_evaluator *evaluator = calloc(1, sizeof(*evaluator));
+
+	if (evaluator == NULL)
+		return pq_fail(err, PQ_ENOMEM, "out of memory while preparing an evaluator");
+	evaluator->image = image;
+	enum pq_status status = pq_warm_new(image, &evaluator->warm, err);
+	if (status != PQ_OK) {
+		free(evaluator);
+		return status;
+	}
+	*ret = evaluator;
+	return PQ_OK;
+}
+
+void
+pq_evaluator_free(struct pq_evaluator *evaluator)
+{
+	if (evaluator == NULL)
+		return;
+	pq_warm_free(evaluator->warm);
+	free(evaluator);
+}
+
+enum pq_status
+pq_evaluator_decide(struct pq_evaluator *evaluator, const struct pq_request *request, struct pq_arena *arena,
+                    struct pq_decision *ret_decision, const struct pq_violation **ret_violations,
+                    size_t *ret_n_violations, struct pq_err *err)
+{
+	return bind_and_decide(evaluator->image, evaluator->warm, request, arena, NULL, ret_decision, ret_violations,
+	                       ret_n_violations, err);
 }

@@ -14,6 +14,7 @@
 #include "policy/facts.h"
 #include "policy/image_private.h"
 #include "policy/status.h"
+#include "policy/wake.h"
 
 /* Kleene's truth values, ordered so that "and" is the minimum and "or" the maximum. */
 enum pq_tri { PQ_F, PQ_U, PQ_T };
@@ -151,6 +152,7 @@ struct pq_eval {
 	bool oom;
 	bool stale;                 /* everything must be computed anew */
 	struct pq_window *window;   /* to be narrowed (window.c); NULL = nobody asks how long the answer stands */
+	bool quiet;                 /* unknowns are not told apart: what an uncertain value hangs on is just "something" */
 	uint32_t near_tries;        /* evaluations that near misses have taken, over all legs */
 	uint64_t *changed;          /* attributes: facts whose assumption changed since the last evaluation */
 
@@ -171,11 +173,33 @@ struct pq_eval {
 	struct pq_active *post;     /* review, obligation and warning rules that surely hold */
 	size_t n_post;
 
+	unsigned char *considers;   /* by exception rule of the image's list: it is considered */
+	bool considers_known;
 	enum pq_tri *counts;        /* by requirement */
 	struct pq_exception *exceptions; /* considered */
 	size_t n_exceptions;
 	int16_t *exception_at;      /* symbol → index in exceptions, -1 */
 	uint64_t *considered;       /* scratch: exceptions */
+
+	/* Only where the state is kept from one request to the next (warm.c); else NULL. */
+	struct pq_wake *wake;
+	uint64_t *dirty;            /* nodes that must be computed anew */
+	struct pq_choice *choices;  /* by column of the image; of request scope only */
+	struct pq_kept_texts *texts;     /* texts made once */
+};
+
+/* The bitmaps of a column that the attribute's value chooses. */
+struct pq_choice {
+	const uint64_t *must, *may;
+	uint64_t *own;              /* room for two bitmaps that are not in the image */
+	uint32_t words;             /* of a bitmap */
+};
+
+/* Texts that hang on the revision alone; NULL = not made yet. */
+struct pq_kept_texts {
+	struct pq_arena *arena;
+	const char **conds;         /* by condition: that it is not met */
+	const char **not_overcome;  /* by rule: that it is not overcome */
 };
 
 /* bind.c */
@@ -210,8 +234,8 @@ pq_val_at(const struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
 	return &where->at[a->scope]->vals[a->slot];
 }
 
-/** Give the attribute its value for one element. */
-void pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr);
+/** Give the attribute its value for one element. False: it is what it was. */
+bool pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr);
 /** The unknowns behind an uncertain value. */
 struct pq_mask pq_value_deps(struct pq_eval *ev, const struct pq_where *where, uint32_t attr);
 /** The number of the unknown for the fact of the element (making it), or -1 when there are too many. */
@@ -260,11 +284,21 @@ void pq_match_space(struct pq_eval *ev, uint32_t space);
 enum pq_tri pq_cond_truth(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_cond *cond);
 enum pq_tri pq_dnf_truth(const struct pq_eval *ev, const struct pq_where *where, uint32_t dnf);
 struct pq_mask pq_dnf_deps(struct pq_eval *ev, const struct pq_where *where, uint32_t dnf);
+/** Choose the bitmaps of a column of request scope by the attribute's value: fills ev->choices. */
+void pq_choose(struct pq_eval *ev, uint32_t index);
 /** The elements of a scope that a quantifier runs over at that place. */
 struct pq_element *pq_elements(const struct pq_eval *ev, const struct pq_where *where, enum pq_scope scope, size_t *ret_n);
 struct pq_where pq_where_request(struct pq_eval *ev);
 
+/* warm.c */
+
+/** Compute anew what is dirty and what hangs on it. Only where the state is kept. */
+void pq_settle(struct pq_eval *ev);
+
 /* combine.c */
+
+/** Give the attribute its value for every element that has it. False: all are what they were. */
+bool pq_compute_everywhere(struct pq_eval *ev, uint32_t attr);
 
 /** Values, matches and the algebra, with what is assumed at the moment. */
 void pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret);

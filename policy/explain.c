@@ -138,27 +138,58 @@ failing_cond(struct pq_eval *ev, const struct pq_where *where, uint32_t dnf)
 }
 
 static const char *
-cond_words(struct pq_eval *ev, const struct pq_p_cond *cond)
+make_cond_words(struct pq_eval *ev, const struct pq_p_cond *cond, struct pq_arena *arena)
 {
 	char text[256];
 	size_t len = 0;
 
 	if (cond->inner != PQ_NO_INDEX)
-		return pq_arena_printf(ev->arena, "no fitting %s", pq_scope_name(cond->scope));
+		return pq_arena_printf(arena, "no fitting %s", pq_scope_name(cond->scope));
 	const struct pq_p_attr *a = &ev->p->attrs[cond->attr];
 	if (a->type == PQ_TYPE_BOOL)
-		return pq_arena_printf(ev->arena, "not met: %s%s", cond->op == PQ_OP_NONE ? "not " : "",
+		return pq_arena_printf(arena, "not met: %s%s", cond->op == PQ_OP_NONE ? "not " : "",
 		                       attr_words(ev, cond->attr));
 	if (cond->op == PQ_OP_RANGE)
-		return pq_arena_printf(ev->arena, "%s is outside its range", attr_words(ev, cond->attr));
+		return pq_arena_printf(arena, "%s is outside its range", attr_words(ev, cond->attr));
 	text[0] = '\0';
 	for (uint32_t i = 0; i < cond->symbols.n && i < 6 && len < sizeof(text); i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? ", " : "",
 		                        symbol_name(ev, a->domain, ev->p->lists[cond->symbols.first + i]));
 	if (cond->symbols.n > 6 && len < sizeof(text))
 		snprintf(text + len, sizeof(text) - len, ", ...");
-	return pq_arena_printf(ev->arena, "%s is %s %s", attr_words(ev, cond->attr),
+	return pq_arena_printf(arena, "%s is %s %s", attr_words(ev, cond->attr),
 	                       cond->op == PQ_OP_NONE ? "one of" : "none of", text);
+}
+
+static const char *
+cond_words(struct pq_eval *ev, const struct pq_p_cond *cond)
+{
+	if (ev->texts == NULL)
+		return make_cond_words(ev, cond, ev->arena);
+	const char **text = &ev->texts->conds[cond - ev->p->conds];
+	if (*text == NULL)
+		*text = make_cond_words(ev, cond, ev->texts->arena);
+	return *text;
+}
+
+static const char *
+make_not_overcome_words(const struct pq_eval *ev, const struct pq_p_rule *rule, struct pq_arena *arena)
+{
+	const char *label = pq_string(ev->image, rule->label);
+	const char *reason = symbol_name(ev, ev->image->meta->domain_reason, rule->reason);
+
+	return pq_arena_printf(arena, "does not overcome %s", label[0] != '\0' ? label : reason);
+}
+
+static const char *
+not_overcome_words(struct pq_eval *ev, uint32_t rule)
+{
+	if (ev->texts == NULL)
+		return make_not_overcome_words(ev, &ev->p->rules[rule], ev->arena);
+	const char **text = &ev->texts->not_overcome[rule];
+	if (*text == NULL)
+		*text = make_not_overcome_words(ev, &ev->p->rules[rule], ev->texts->arena);
+	return *text;
 }
 
 /* The requirement that the exception does not overcome, in words. */
@@ -170,9 +201,7 @@ not_overcome(struct pq_eval *ev, const struct pq_exception *e)
 		if (rule->kind != PQ_KIND_REQUIREMENT || ev->counts[rule->requirement] != PQ_T || rule->has_allows ||
 		    has_bit(e->over_poss, rule->reason))
 			continue;
-		const char *label = pq_string(ev->image, rule->label);
-		const char *reason = symbol_name(ev, ev->image->meta->domain_reason, rule->reason);
-		return pq_arena_printf(ev->arena, "does not overcome %s", label[0] != '\0' ? label : reason);
+		return not_overcome_words(ev, ev->active[i].rule);
 	}
 	return "does not overcome every requirement";
 }
@@ -503,10 +532,9 @@ path_is_strange(const struct pq_eval *ev, uint32_t code, uint32_t symbol, const 
 static void
 warn_of_strange_paths(struct pq_eval *ev, struct pq_decision *d)
 {
-	for (uint32_t i = 0; !ev->oom && i < ev->p->n_attrs; i++) {
+	for (size_t k = 0; !ev->oom && k < ev->image->n_path_codes; k++) {
+		uint32_t i = ev->image->path_codes[k];
 		const struct pq_p_attr *a = &ev->p->attrs[i];
-		if (a->type != PQ_TYPE_CODE || a->scope != PQ_SCOPE_REQUEST || a->path == PQ_NO_INDEX)
-			continue;
 		const struct pq_given *given = &ev->req.given[a->slot];
 		if (given->state != PQ_SAID || given->n_symbols != 1 || given->text.len == 0 ||
 		    !path_is_strange(ev, i, given->symbols[0], &given->text))
@@ -524,7 +552,7 @@ warn_of_strange_paths(struct pq_eval *ev, struct pq_decision *d)
 static void
 fill_warnings(struct pq_eval *ev, struct pq_decision *d, const struct pq_mask *doubtful)
 {
-	d->warnings = list_of(ev, ev->n_post + ev->n_row_vars + ev->p->n_attrs, sizeof(*d->warnings));
+	d->warnings = list_of(ev, ev->n_post + ev->n_row_vars + ev->image->n_path_codes, sizeof(*d->warnings));
 	warn_of_strange_paths(ev, d);
 	for (size_t i = 0; !ev->oom && i < ev->n_post; i++) {
 		const struct pq_p_rule *rule = &ev->p->rules[ev->post[i].rule];
@@ -619,6 +647,7 @@ pq_forget_unknowns(struct pq_eval *ev)
 
 	ev->n_vars = ev->n_row_vars = 0;
 	ev->stale = true;
+	ev->considers_known = false;
 	memset(ev->req.var, 0xff, meta->scope_attrs[PQ_SCOPE_REQUEST] * sizeof(*ev->req.var));
 	for (size_t i = 0; i < ev->n_parties; i++) {
 		memset(ev->parties[i].var, 0xff, meta->scope_attrs[PQ_SCOPE_PARTY] * sizeof(*ev->parties[i].var));
@@ -693,4 +722,23 @@ pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jur
 	write_down(ev, ret, &range, searched ? &found : NULL);
 	if (ev->request->near_misses > 0 && !ev->oom)
 		pq_find_near_misses(ev, ret->outcome, ret);
+}
+
+bool
+pq_decide_quietly(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jurisdiction **ret_jurisdiction)
+{
+	struct pq_outcome_range range = {0};
+
+	*ret = (struct pq_decision){.exact = true, .as_of = ev->request->as_of, .jurisdiction = ""};
+	range.usable = list_of(ev, (size_t)ev->image->meta->exception_words + 1, sizeof(*range.usable));
+	if (ev->oom)
+		return false;
+	pq_evaluate(ev, &range);
+	if (!range.determined || range.jurisdiction == NULL || pq_outcome_deps(ev, &range).overflow || ev->oom)
+		return false;
+	ret->outcome = ret->best = range.best;
+	ret->worst = range.worst;
+	*ret_jurisdiction = range.jurisdiction;
+	write_down(ev, ret, &range, NULL);
+	return !ev->oom;
 }

@@ -109,7 +109,7 @@ pq_image_open(const struct pq_blob *blobs, size_t n, struct pq_image **ret_image
 	image->meta = image->p.meta;
 	image->rules = calloc(image->p.n_rules + 1, sizeof(*image->rules));
 	image->texts = calloc(image->p.n_lists + 1, sizeof(*image->texts));
-	if (image->rules == NULL || image->texts == NULL) {
+	if (image->rules == NULL || image->texts == NULL || !pq_image_index(image)) {
 		pq_image_close(image);
 		return pq_fail(err, PQ_ENOMEM, "out of memory while opening images");
 	}
@@ -132,6 +132,13 @@ pq_image_close(struct pq_image *image)
 		return;
 	free(image->rules);
 	free(image->texts);
+	free(image->main_slots);
+	free(image->post_slots);
+	free(image->unless_slots);
+	free(image->exception_rules);
+	free(image->required);
+	free(image->fact_attrs);
+	free(image->path_codes);
 	free(image);
 }
 

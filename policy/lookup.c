@@ -10,6 +10,7 @@ struct join {
 	const struct pq_p_attr *target;
 	struct pq_candidate *out;
 	bool by_path;
+	const struct pq_p_key *known; /* the key by which rows are found: they meet it; or NULL */
 	bool one_value;         /* the attribute has one value: one row counts */
 	int best_sure;          /* rank of the most exact row that surely meets; -1 = none yet */
 	uint32_t best_row;      /* that row, the first of its rank */
@@ -101,30 +102,47 @@ path_key(struct join *j, const struct pq_p_cell *cell, uint32_t attr, struct row
 	t->tri = pq_and(t->tri, tri);
 }
 
+/* How many of the value's symbols the cell lists; of a single-valued attribute whether it lists all of them. */
+static enum pq_tri
+symbols_meet(const struct pq_p_attr *a, const struct pq_val *val, const uint32_t *symbols, uint32_t n)
+{
+	bool sure = false;
+	uint64_t listed[64];
+	bool poss = false;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t bit = UINT64_C(1) << (symbols[i] % 64);
+		poss |= (val->poss[symbols[i] / 64] & bit) != 0;
+		sure |= (val->sure[symbols[i] / 64] & bit) != 0;
+	}
+	if (!poss)
+		return PQ_F;
+	if (!a->single)
+		return sure ? PQ_T : PQ_U;
+	if (val->may_none || a->words > 64)
+		return PQ_U;
+	memset(listed, 0, a->words * sizeof(*listed));
+	for (uint32_t i = 0; i < n; i++)
+		listed[symbols[i] / 64] |= UINT64_C(1) << (symbols[i] % 64);
+	for (uint32_t i = 0; i < a->words; i++) {
+		if (val->poss[i] & ~listed[i])
+			return PQ_U;
+	}
+	return PQ_T;
+}
+
 static void
 symbol_key(struct join *j, const struct pq_p_cell *cell, uint32_t attr, struct row_truth *t)
 {
 	const struct pq_p_attr *a = &j->ev->p->attrs[attr];
 	const struct pq_val *val = pq_val_at(j->ev, j->where, attr);
-	const uint32_t *symbols = j->ev->p->lists + cell->items.first;
-	size_t sure = 0, poss = 0, all = 0;
+	enum pq_tri tri = symbols_meet(a, val, j->ev->p->lists + cell->items.first, cell->items.n);
 
-	for (uint32_t i = 0; i < cell->items.n; i++) {
-		uint64_t bit = UINT64_C(1) << (symbols[i] % 64);
-		poss += (val->poss[symbols[i] / 64] & bit) != 0;
-		sure += (val->sure[symbols[i] / 64] & bit) != 0;
-	}
-	if (poss == 0) {
-		t->tri = PQ_F;
-		return;
-	}
-	for (uint32_t i = 0; i < a->words && a->single; i++)
-		all += (size_t)__builtin_popcountll(val->poss[i]);
-	if (a->single ? poss == all && !val->may_none : sure > 0)
+	t->tri = pq_and(t->tri, tri);
+	if (tri != PQ_U)
 		return;
 	struct pq_mask deps = pq_value_deps(j->ev, j->where, attr);
 	pq_mask_join(&t->deps, &deps);
-	t->tri = pq_and(t->tri, PQ_U);
 }
 
 static void
@@ -228,8 +246,11 @@ match_row(struct join *j, const struct pq_p_row *row, struct row_truth *t)
 {
 	const struct pq_program *p = j->ev->p;
 
-	for (uint32_t i = 0; i < j->c->keys.n && t->tri != PQ_F; i++)
-		match_key(j, row, &p->keys[j->c->keys.first + i], t);
+	for (uint32_t i = 0; i < j->c->keys.n && t->tri != PQ_F; i++) {
+		const struct pq_p_key *key = &p->keys[j->c->keys.first + i];
+		if (key != j->known)
+			match_key(j, row, key, t);
+	}
 	for (uint32_t i = 0; i < j->c->onlys.n && t->tri != PQ_F; i++)
 		match_only(j, row, &p->onlys[j->c->onlys.first + i], t);
 	for (uint32_t i = 0; i < row->ifs.n && t->tri != PQ_F; i++) {
@@ -351,6 +372,20 @@ visit(struct join *j, uint32_t index, int pass)
 	}
 }
 
+/* The one symbol of a set (PQ_NO_INDEX: it is empty), or false: there are more. */
+static bool
+at_most_one(const uint64_t *set, uint32_t words, uint32_t *ret_symbol)
+{
+	for (uint32_t w = 0; w < words; w++) {
+		if (set[w] == 0)
+			continue;
+		if (*ret_symbol != PQ_NO_INDEX || (set[w] & (set[w] - 1)) != 0)
+			return false;
+		*ret_symbol = w * 64 + (uint32_t)__builtin_ctzll(set[w]);
+	}
+	return true;
+}
+
 static void
 visit_all(struct join *j, int pass)
 {
@@ -364,17 +399,15 @@ visit_all(struct join *j, int pass)
 		if (column->index == PQ_NO_INDEX || a->words == 0 || a->type == PQ_TYPE_PATH)
 			continue;
 		const struct pq_val *val = pq_val_at(j->ev, j->where, key->attr);
-		uint32_t n = p->domains[column->domain].symbols.n, found = 0, symbol = 0;
-		for (uint32_t w = 0; w < a->words; w++) {
-			found += (uint32_t)__builtin_popcountll(val->poss[w]);
-			if (val->poss[w] != 0)
-				symbol = w * 64 + (uint32_t)__builtin_ctzll(val->poss[w]);
-		}
-		if (found > 1)
+		uint32_t n = p->domains[column->domain].symbols.n, symbol = PQ_NO_INDEX;
+		if (!at_most_one(val->poss, a->words, &symbol))
 			continue;
 		const uint32_t *starts = p->lists + column->index, *rows = p->lists + column->index_rows;
-		for (uint32_t r = found == 1 ? starts[symbol] : 0; found == 1 && r < starts[symbol + 1]; r++)
+		bool sure = symbol != PQ_NO_INDEX && (a->single ? !val->may_none : val->sure[symbol / 64] >> (symbol % 64) & 1);
+		j->known = sure ? key : NULL;
+		for (uint32_t r = symbol != PQ_NO_INDEX ? starts[symbol] : 0; symbol != PQ_NO_INDEX && r < starts[symbol + 1]; r++)
 			visit(j, rows[r], pass);
+		j->known = NULL;
 		for (uint32_t r = starts[n]; r < starts[n + 1]; r++)
 			visit(j, rows[r], pass);
 		return;

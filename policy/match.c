@@ -87,14 +87,15 @@ symbol_bitmap(const struct column *c, uint32_t symbol)
 	return c->bits + (size_t)c->map[symbol] * c->words;
 }
 
-static size_t
-count_bits(const uint64_t *set, uint32_t words)
+/* Are all symbols of the domain in the set? */
+static bool
+is_everything(const uint64_t *set, uint32_t n_symbols)
 {
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < words; i++)
-		n += (size_t)__builtin_popcountll(set[i]);
-	return n;
+	for (uint32_t w = 0; w < n_symbols / 64; w++) {
+		if (set[w] != UINT64_MAX)
+			return false;
+	}
+	return n_symbols % 64 == 0 || set[n_symbols / 64] == (UINT64_C(1) << (n_symbols % 64)) - 1;
 }
 
 /* The AND (`every`) or OR of the bitmaps of the symbols in the set, into out; of none: all ones, or zeros. */
@@ -127,25 +128,35 @@ only_symbol(const uint64_t *set, uint32_t words)
 	return found;
 }
 
-/* For a single-valued attribute: what the alternatives surely and possibly are, into every and some. */
-static void
-fold_single(const struct column *c, const struct pq_val *val, uint64_t *every, uint64_t *some)
+/* Two bitmaps: the alternatives that all of some symbols meet, and those that one of them meets. */
+struct fold {
+	const uint64_t *every, *some;
+};
+
+/* Of a single-valued attribute; in the image where it has them, else in the scratch. */
+static struct fold
+fold_single(const struct column *c, const struct pq_val *val, uint64_t *scratch)
 {
 	const uint64_t *base = c->bits;
+	uint64_t *every = scratch, *some = scratch + c->words;
+	uint32_t symbol = only_symbol(val->poss, c->set_words);
 
-	if (c->set_words > 1 && count_bits(val->poss, c->set_words) == c->n_symbols) {
+	if (symbol != PQ_NO_INDEX && !val->may_none)
+		return (struct fold){symbol_bitmap(c, symbol), symbol_bitmap(c, symbol)};
+	if (is_everything(val->poss, c->n_symbols)) {
+		if (!val->may_none)
+			return (struct fold){c->bits + c->words, c->bits + 2 * (size_t)c->words};
 		memcpy(every, c->bits + c->words, c->words * sizeof(*every));
 		memcpy(some, c->bits + 2 * (size_t)c->words, c->words * sizeof(*some));
 	} else {
 		fold_symbols(c, val->poss, true, every);
 		fold_symbols(c, val->poss, false, some);
 	}
-	if (val->may_none) {
-		for (uint32_t i = 0; i < c->words; i++) {
-			every[i] &= base[i];
-			some[i] |= base[i];
-		}
+	for (uint32_t i = 0; val->may_none && i < c->words; i++) {
+		every[i] &= base[i];
+		some[i] |= base[i];
 	}
+	return (struct fold){every, some};
 }
 
 static void
@@ -155,16 +166,9 @@ match_any(const struct column *c, const struct pq_p_attr *a, const struct pq_val
 	uint64_t *every = scratch, *some = scratch + c->words;
 
 	if (a->single) {
-		uint32_t symbol = val->may_none ? PQ_NO_INDEX : only_symbol(val->poss, c->set_words);
-		if (symbol != PQ_NO_INDEX) {
-			const uint64_t *bits = symbol_bitmap(c, symbol);
-			and_words(must, bits, c->words);
-			and_words(may, bits, c->words);
-			return;
-		}
-		fold_single(c, val, every, some);
-		and_words(must, every, c->words);
-		and_words(may, some, c->words);
+		struct fold fold = fold_single(c, val, scratch);
+		and_words(must, fold.every, c->words);
+		and_words(may, fold.some, c->words);
 		return;
 	}
 	fold_symbols(c, val->sure, false, every);
@@ -182,9 +186,9 @@ match_none(const struct column *c, const struct pq_p_attr *a, const struct pq_va
 	uint64_t *every = scratch, *some = scratch + c->words;
 
 	if (a->single) {
-		fold_single(c, val, every, some);
-		and_not_words(must, some, c->words);
-		and_not_words(may, every, c->words);
+		struct fold fold = fold_single(c, val, scratch);
+		and_not_words(must, fold.some, c->words);
+		and_not_words(may, fold.every, c->words);
 		return;
 	}
 	fold_symbols(c, val->poss, false, some);
@@ -227,12 +231,12 @@ match_range(const struct column *c, const int64_t *boundaries, uint32_t n, const
 }
 
 static void
-match_col(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_space *space, const struct pq_p_col *col,
-          uint64_t *must, uint64_t *may)
+match_col(struct pq_eval *ev, const struct pq_where *where, uint32_t words, const struct pq_p_col *col, uint64_t *must,
+          uint64_t *may)
 {
 	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
 	const struct pq_val *val = pq_val_at(ev, where, col->attr);
-	struct column c = {.bits = ev->p->words + col->bits, .words = space->words};
+	struct column c = {.bits = ev->p->words + col->bits, .words = words};
 
 	if (col->kind == PQ_COL_RANGE) {
 		match_range(&c, ev->p->numbers + col->boundaries.first, col->boundaries.n, val, must, may);
@@ -246,6 +250,59 @@ match_col(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_sp
 		match_any(&c, a, val, must, may, scratch);
 	else
 		match_none(&c, a, val, must, may, scratch);
+}
+
+/* The bitmaps where the image has those that the value chooses; NULL: they must be made. */
+static struct fold
+choose_from_image(const struct pq_eval *ev, const struct pq_p_col *col, const struct pq_val *val, uint32_t words)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
+	const uint64_t *bits = ev->p->words + col->bits, *sole;
+
+	if (col->kind == PQ_COL_RANGE) {
+		if (val->number_state == PQ_NUMBER_UNKNOWN || (val->number_state == PQ_NUMBER_KNOWN && val->may_none))
+			return (struct fold){NULL, NULL};
+		if (val->number_state == PQ_NUMBER_NONE)
+			return (struct fold){bits, bits};
+		uint32_t at = interval_of(ev->p->numbers + col->boundaries.first, col->boundaries.n, val->number);
+		sole = bits + (size_t)(3 + at) * words;
+		return (struct fold){sole, sole};
+	}
+	if (col->kind == PQ_COL_NONE)
+		return (struct fold){NULL, NULL};
+	uint32_t symbol = only_symbol(val->poss, a->words);
+	if (symbol != PQ_NO_INDEX && (a->single ? !val->may_none : val->sure[symbol / 64] >> (symbol % 64) & 1)) {
+		sole = bits + (size_t)ev->p->lists[col->map + symbol] * words;
+		return (struct fold){sole, sole};
+	}
+	if (a->single && !val->may_none && is_everything(val->poss, ev->p->domains[a->domain].symbols.n))
+		return (struct fold){bits + words, bits + 2 * (size_t)words};
+	for (uint32_t i = 0; i < a->words; i++) {
+		if (val->poss[i] != 0)
+			return (struct fold){NULL, NULL};
+	}
+	return a->single ? (struct fold){NULL, NULL} : (struct fold){bits, bits};
+}
+
+void
+pq_choose(struct pq_eval *ev, uint32_t index)
+{
+	const struct pq_p_col *col = &ev->p->cols[index];
+	struct pq_choice *choice = &ev->choices[index];
+	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
+	const struct pq_val *val = &ev->req.vals[a->slot];
+	struct fold fold = choose_from_image(ev, col, val, choice->words);
+
+	choice->must = fold.every;
+	choice->may = fold.some;
+	if (fold.every != NULL)
+		return;
+	struct pq_where where = pq_where_request(ev);
+	uint64_t *must = choice->own, *may = must + choice->words;
+	memset(must, 0xff, 2 * (size_t)choice->words * sizeof(*must));
+	match_col(ev, &where, choice->words, col, must, may);
+	choice->must = must;
+	choice->may = may;
 }
 
 static void
@@ -275,18 +332,14 @@ match_quants(const struct pq_eval *ev, const struct pq_where *where, const struc
 /* From alternatives to conditions: a condition is as true as its truest alternative. */
 static void
 spread(const struct pq_eval *ev, const struct pq_p_space *space, const uint64_t *must, const uint64_t *may,
-       uint8_t *tri)
+       uint8_t *tri, uint32_t first, uint32_t n)
 {
-	/* The conditions of a space have slots side by side. */
-	const struct pq_p_alt *alts = ev->p->alts + space->alts.first;
-	uint32_t first = ev->p->dnfs[alts[0].dnf].slot, last = ev->p->dnfs[alts[space->alts.n - 1].dnf].slot;
-
-	memset(tri + first, PQ_F, last - first + 1);
+	memset(tri, PQ_F, n);
 	for (uint32_t w = 0; w < space->words; w++) {
 		for (uint64_t left = may[w]; left != 0; left &= left - 1) {
 			uint32_t bit = (uint32_t)__builtin_ctzll(left);
 			uint32_t dnf = ev->p->alts[space->alts.first + w * 64 + bit].dnf;
-			uint32_t slot = ev->p->dnfs[dnf].slot;
+			uint32_t slot = ev->p->dnfs[dnf].slot - first;
 			uint8_t truth = must[w] >> bit & 1 ? PQ_T : PQ_U;
 			if (truth > tri[slot])
 				tri[slot] = truth;
@@ -312,8 +365,38 @@ match_day(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_sp
 		uint32_t at = interval_of(boundaries, col->boundaries.n, pq_val_at(ev, where, col->attr)->number);
 		const uint64_t *intervals = ev->p->words + col->bits + 3 * (size_t)space->words;
 		pq_window_range(ev, boundaries, col->boundaries.n, intervals, space->words, at, ev->may);
-		match_col(ev, where, space, col, ev->must, ev->may);
+		match_col(ev, where, space->words, col, ev->must, ev->may);
 	}
+}
+
+/* What hangs on the conditions that are not what they were is dirty. */
+static void
+wake_conditions(struct pq_eval *ev, uint32_t first_dnf, const uint8_t *old, const uint8_t *fresh, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (old[i] != fresh[i])
+			pq_wake_join(ev->dirty, pq_wake_of_dnf(ev->wake, first_dnf + i), ev->wake->words);
+	}
+}
+
+static void
+spread_to(struct pq_eval *ev, const struct pq_p_space *space, uint8_t *tri)
+{
+	/* The conditions of a space, and their slots, lie side by side. */
+	const struct pq_p_alt *alts = ev->p->alts + space->alts.first;
+	uint32_t first_dnf = alts[0].dnf, n = alts[space->alts.n - 1].dnf - first_dnf + 1;
+	uint32_t first = ev->p->dnfs[first_dnf].slot;
+
+	if (ev->wake == NULL) {
+		spread(ev, space, ev->must, ev->may, tri + first, first, n);
+		return;
+	}
+	uint8_t *fresh = ev->wake->tri;
+	spread(ev, space, ev->must, ev->may, fresh, first, n);
+	if (memcmp(tri + first, fresh, n) == 0)
+		return;
+	wake_conditions(ev, first_dnf, tri + first, fresh, n);
+	memcpy(tri + first, fresh, n);
 }
 
 static void
@@ -325,11 +408,29 @@ match_element(struct pq_eval *ev, const struct pq_where *where, const struct pq_
 	memcpy(ev->must, ev->outer_must, bytes);
 	memcpy(ev->may, ev->outer_may, bytes);
 	for (uint32_t i = space->n_request_cols; i < space->cols.n; i++)
-		match_col(ev, where, space, &ev->p->cols[space->cols.first + i], ev->must, ev->may);
+		match_col(ev, where, space->words, &ev->p->cols[space->cols.first + i], ev->must, ev->may);
 	match_quants(ev, where, space, ev->must, ev->may);
 	if (ev->window != NULL)
 		match_day(ev, where, space);
-	spread(ev, space, ev->must, ev->may, element->tri);
+	spread_to(ev, space, element->tri);
+}
+
+/* The columns that are the same for every element. */
+static void
+match_request(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_space *space)
+{
+	uint32_t first = space->cols.first, end = first + space->n_request_cols;
+
+	for (uint32_t i = first; i < end; i++) {
+		if (ev->window != NULL && asks_day(&ev->p->cols[i]))
+			continue;
+		if (ev->choices == NULL) {
+			match_col(ev, where, space->words, &ev->p->cols[i], ev->outer_must, ev->outer_may);
+			continue;
+		}
+		and_words(ev->outer_must, ev->choices[i].must, space->words);
+		and_words(ev->outer_may, ev->choices[i].may, space->words);
+	}
 }
 
 void
@@ -340,11 +441,7 @@ pq_match_space(struct pq_eval *ev, uint32_t index)
 
 	fill_ones(ev->outer_must, space->alts.n);
 	fill_ones(ev->outer_may, space->alts.n);
-	for (uint32_t i = 0; i < space->n_request_cols; i++) {
-		const struct pq_p_col *col = &ev->p->cols[space->cols.first + i];
-		if (ev->window == NULL || !asks_day(col))
-			match_col(ev, &where, space, col, ev->outer_must, ev->outer_may);
-	}
+	match_request(ev, &where, space);
 
 	switch ((enum pq_scope)space->scope) {
 	case PQ_SCOPE_REQUEST:
@@ -384,7 +481,7 @@ static enum pq_tri
 symbols_truth(const struct pq_eval *ev, const struct pq_p_attr *a, const struct pq_val *val, struct pq_span symbols)
 {
 	const uint32_t *list = ev->p->lists + symbols.first;
-	size_t sure = 0, poss = 0;
+	size_t sure = 0, poss = 0, all = 0;
 
 	for (uint32_t i = 0; i < symbols.n; i++) {
 		uint64_t bit = UINT64_C(1) << (list[i] % 64);
@@ -395,7 +492,9 @@ symbols_truth(const struct pq_eval *ev, const struct pq_p_attr *a, const struct 
 		return PQ_F;
 	if (!a->single)
 		return sure > 0 ? PQ_T : PQ_U;
-	return !val->may_none && poss == count_bits(val->poss, a->words) ? PQ_T : PQ_U;
+	for (uint32_t w = 0; w < a->words; w++)
+		all += (size_t)__builtin_popcountll(val->poss[w]);
+	return !val->may_none && poss == all ? PQ_T : PQ_U;
 }
 
 static enum pq_tri
@@ -473,6 +572,8 @@ pq_dnf_deps(struct pq_eval *ev, const struct pq_where *where, uint32_t index)
 
 	if (index == PQ_NO_INDEX)
 		return deps;
+	if (ev->quiet)
+		return (struct pq_mask){.overflow = true};
 	const struct pq_p_dnf *dnf = &ev->p->dnfs[index];
 	for (uint32_t i = 0; i < dnf->alts.n; i++) {
 		const struct pq_p_alt *alt = &ev->p->alts[dnf->alts.first + i];

@@ -16,7 +16,7 @@
 #include "policy/terms.h"
 
 /** Bumped when any record below changes; a store of another version is refused. */
-#define PQ_PROGRAM_VERSION 2
+#define PQ_PROGRAM_VERSION 3
 
 struct pq_section_head {
 	char magic[4];      /* "PQIM" */
@@ -43,6 +43,7 @@ struct pq_p_meta {
 	uint32_t role_attr;            /* "party.role", or PQ_NO_INDEX */
 	uint32_t main_space, post_space;
 	uint32_t scope_attrs[PQ_SCOPE_COUNT]; /* attributes of the scope */
+	uint32_t scope_facts[PQ_SCOPE_COUNT]; /* of these the facts and paths, which have the first slots */
 	uint32_t scope_words[PQ_SCOPE_COUNT]; /* 64-bit words of one side (sure or possible) of all its sets */
 	uint32_t scope_dnfs[PQ_SCOPE_COUNT];
 	uint32_t max_space_words;

@@ -10,6 +10,8 @@ pq_var_of(struct pq_eval *ev, struct pq_element *element, uint32_t attr)
 {
 	uint32_t slot = ev->p->attrs[attr].slot;
 
+	if (ev->quiet)
+		return -1;
 	if (element->var[slot] >= 0)
 		return element->var[slot];
 	if (ev->n_vars == PQ_MAX_VARS)
@@ -22,6 +24,8 @@ pq_var_of(struct pq_eval *ev, struct pq_element *element, uint32_t attr)
 int
 pq_row_var(struct pq_eval *ev, uint32_t row)
 {
+	if (ev->quiet)
+		return -1;
 	for (size_t i = 0; i < ev->n_row_vars; i++) {
 		if (ev->vars[ev->row_vars[i]].row == row)
 			return (int)ev->row_vars[i];
@@ -36,6 +40,8 @@ pq_row_var(struct pq_eval *ev, uint32_t row)
 struct pq_mask
 pq_value_deps(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
 {
+	if (ev->quiet)
+		return (struct pq_mask){.overflow = true};
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
 	struct pq_element *element = where->at[a->scope];
 	struct pq_mask deps = element->vals[a->slot].deps;
@@ -52,7 +58,7 @@ pq_linear_of(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
 	struct pq_element *element = where->at[a->scope];
 	struct pq_val *val = &element->vals[a->slot];
 
-	if (val->linear != NULL || !val->open)
+	if (val->linear != NULL || !val->open || ev->quiet)
 		return val->linear;
 	int var = pq_var_of(ev, element, attr);
 	struct pq_linear *linear = var < 0 ? NULL : pq_arena_alloc(ev->arena, sizeof(*linear));
@@ -540,26 +546,28 @@ accumulate(struct pq_candidate *acc, const struct pq_candidate *c, const struct 
 	}
 }
 
-static void
+/* False: the value is what it was. */
+static bool
 store(const struct pq_p_attr *a, struct pq_val *val, const struct pq_candidate *c)
 {
-	if (a->words > 0) {
-		memcpy(val->sure, c->sure, a->words * sizeof(*val->sure));
-		memcpy(val->poss, c->poss, a->words * sizeof(*val->poss));
+	uint64_t any = 0, differs = 0;
+	bool may_none = c->may_none || (is_number(a) && c->number_state == PQ_NUMBER_NONE);
+
+	for (uint32_t i = 0; i < a->words; i++) {
+		differs |= (val->sure[i] ^ c->sure[i]) | (val->poss[i] ^ c->poss[i]);
+		val->sure[i] = c->sure[i];
+		val->poss[i] = c->poss[i];
+		any |= c->poss[i];
 	}
+	if (a->single && a->words > 0) /* nothing possible is "no value" */
+		may_none |= any == 0;
+	differs |= val->number_state != c->number_state || val->number != c->number || val->may_none != may_none;
 	val->number_state = c->number_state;
 	val->number = c->number;
 	val->linear = c->linear;
 	val->deps = c->deps;
-	val->may_none = c->may_none;
-	if (is_number(a) && c->number_state == PQ_NUMBER_NONE)
-		val->may_none = true;
-	if (a->single && a->words > 0) { /* nothing possible is "no value" */
-		uint64_t any = 0;
-		for (uint32_t i = 0; i < a->words; i++)
-			any |= val->poss[i];
-		val->may_none |= any == 0;
-	}
+	val->may_none = may_none;
+	return differs != 0;
 }
 
 static void
@@ -658,7 +666,7 @@ path_value(struct pq_eval *ev, struct pq_element *element, uint32_t code, const 
 	val->open = val->own_unknown = !val->path_complete;
 }
 
-static void
+static bool
 fact_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, struct pq_candidate *acc,
            struct pq_candidate *scratch)
 {
@@ -677,11 +685,14 @@ fact_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, stru
 		put_literal(ev, acc, a, a->null_none, a->null_symbols, a->null_number);
 	else
 		put_unknown(ev, element, attr, acc, &open);
-	store(a, &element->vals[a->slot], acc);
-	element->vals[a->slot].open = open;
-	element->vals[a->slot].own_unknown = own;
-	if (a->type == PQ_TYPE_CODE && a->path != PQ_NO_INDEX)
-		path_value(ev, element, attr, given);
+	struct pq_val *val = &element->vals[a->slot];
+	bool changed = store(a, val, acc) || val->open != open;
+	val->open = open;
+	val->own_unknown = own;
+	if (a->type != PQ_TYPE_CODE || a->path == PQ_NO_INDEX)
+		return changed;
+	path_value(ev, element, attr, given);
+	return true; /* the path may be another */
 }
 
 /* ---- derived attributes ---- */
@@ -839,7 +850,7 @@ put_digits(const struct pq_eval *ev, const struct pq_where *where, const struct 
 		put_symbol(out, symbol);
 }
 
-void
+bool
 pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
 {
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
@@ -847,30 +858,28 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 	uint64_t words[4 * 64];
 
 	if (a->type == PQ_TYPE_PATH || a->type == PQ_TYPE_TEXT)
-		return;
+		return false;
 	if (attr == PQ_ATTR_AS_OF) {
+		bool changed = val->number_state != PQ_NUMBER_KNOWN || val->number != ev->request->as_of;
 		val->number_state = PQ_NUMBER_KNOWN;
 		val->number = ev->request->as_of;
 		val->may_none = false;
-		return;
+		return changed;
 	}
 	uint32_t n = a->words;
 	uint64_t *at = words;
 	if (n > 64 && (at = pq_arena_array(ev->arena, 4 * (size_t)n, sizeof(*at))) == NULL) {
 		ev->oom = true;
-		return;
+		return true;
 	}
 	struct pq_candidate acc = make_candidate(at, n), scratch = make_candidate(at + 2 * (size_t)n, n);
-	val->open = false;
 	val->linear = NULL;
-	if (a->is_fact) {
-		fact_value(ev, where, attr, &acc, &scratch);
-		return;
-	}
+	if (a->is_fact)
+		return fact_value(ev, where, attr, &acc, &scratch);
+	val->open = false;
 	if (a->digits > 0) {
 		put_digits(ev, where, a, &acc);
-		store(a, val, &acc);
-		return;
+		return store(a, val, &acc);
 	}
 	if (a->said.n > 0) {
 		enum pq_tri said = PQ_F;
@@ -879,8 +888,7 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 			said = pq_or(said, where->at[a->scope]->given[ev->p->attrs[fact].slot].state == PQ_SAID ? PQ_T : PQ_F);
 		}
 		put_tri(&acc, said);
-		store(a, val, &acc);
-		return;
+		return store(a, val, &acc);
 	}
 	if (a->type == PQ_TYPE_BOOL)
 		derive_bool(ev, where, a, &acc, &scratch);
@@ -890,5 +898,5 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 		derive_first(ev, where, a, &acc, &scratch);
 	if (!candidate_uncertain(a, &acc))
 		acc.deps = (struct pq_mask){0};
-	store(a, val, &acc);
+	return store(a, val, &acc);
 }

@@ -1,0 +1,68 @@
+/**
+ * What must be computed anew when something changes: a graph over the attributes and spaces of a revision.
+ *
+ * The nodes are the attributes (but those of the decision) and the spaces (but that after the outcome) in the order of
+ * evaluation, so that what a node wakes always comes after it. Private to policy/: match.c and warm.c.
+ */
+#ifndef PQ_POLICY_WAKE_H
+#define PQ_POLICY_WAKE_H
+
+#include "policy/arena.h"
+#include "policy/image_private.h"
+#include "policy/status.h"
+
+/** A run of numbers in one of the lists of a pq_wake. */
+struct pq_wake_run {
+	uint32_t first, n;
+};
+
+struct pq_wake {
+	uint32_t n_nodes, words;    /* words of a set of nodes */
+	uint32_t *nodes;            /* node: attribute, or PQ_WAKE_SPACE + space */
+	uint32_t *node_of_attr;     /* PQ_NO_INDEX: has none */
+	uint64_t *by_value;         /* by attribute: the nodes that read its value */
+	uint64_t *by_given;         /* by attribute: the nodes that read what the request says of it */
+	uint64_t *by_dnf;           /* by condition */
+	uint64_t *by_scope[PQ_SCOPE_COUNT]; /* that read how many elements of a scope there are, and those of the scope */
+	uint64_t *by_lines;         /* that read the other lines of the request */
+	uint64_t *by_table;         /* by table: that join it */
+	struct pq_wake_run *dates;  /* by table: in `days`, ascending: where the validity of rows changes */
+	int32_t *days;
+	struct pq_wake_run *cols;   /* by attribute of the request: in `col_list`, its columns in all spaces */
+	uint32_t *col_list;
+	unsigned char *claims;      /* by attribute: what is said of it tells whether exceptions are considered */
+	uint8_t *tri;               /* scratch: the conditions of one space */
+};
+
+#define PQ_WAKE_SPACE UINT32_C(0x80000000)
+
+/** Fails: PQ_ENOMEM; PQ_EFORMAT: the image's order of evaluation contradicts itself. Memory is the arena's. */
+PQ_MUST_USE enum pq_status pq_wake_make(const struct pq_image *image, struct pq_arena *arena, struct pq_wake *ret,
+                                        struct pq_err *err);
+
+static inline void
+pq_wake_join(uint64_t *to, const uint64_t *from, uint32_t words)
+{
+	for (uint32_t i = 0; i < words; i++)
+		to[i] |= from[i];
+}
+
+static inline const uint64_t *
+pq_wake_of_dnf(const struct pq_wake *wake, uint32_t dnf)
+{
+	return wake->by_dnf + (size_t)dnf * wake->words;
+}
+
+static inline const uint64_t *
+pq_wake_of_value(const struct pq_wake *wake, uint32_t attr)
+{
+	return wake->by_value + (size_t)attr * wake->words;
+}
+
+static inline const uint64_t *
+pq_wake_of_given(const struct pq_wake *wake, uint32_t attr)
+{
+	return wake->by_given + (size_t)attr * wake->words;
+}
+
+#endif
