@@ -662,6 +662,13 @@ pq_forget_unknowns(struct pq_eval *ev)
 		       meta->scope_attrs[PQ_SCOPE_INTERMEDIATE] * sizeof(*ev->intermediates[i].var));
 }
 
+/* Always; bench/why.sh measures what it costs against a build that leaves the reasons out. */
+#ifdef PQ_WITHOUT_REASONS
+#define WITH_REASONS false
+#else
+#define WITH_REASONS true
+#endif
+
 static void
 write_down(struct pq_eval *ev, struct pq_decision *d, struct pq_outcome_range *range,
            const struct pq_search_result *found)
@@ -674,20 +681,23 @@ write_down(struct pq_eval *ev, struct pq_decision *d, struct pq_outcome_range *r
 	if (range->jurisdiction != NULL)
 		d->jurisdiction = symbol_name(ev, ev->image->meta->domain_jurisdiction, range->jurisdiction->symbol);
 	pq_evaluate_post(ev, d->outcome, range);
-	fill_requirements(ev, d, fixed);
-	fill_prohibitions(ev, d, fixed);
 	fill_available(ev, d, range->usable);
-	fill_barred(ev, d, range->jurisdiction, fixed);
+	if (WITH_REASONS) {
+		fill_requirements(ev, d, fixed);
+		fill_prohibitions(ev, d, fixed);
+		fill_barred(ev, d, range->jurisdiction, fixed);
+	}
 	fill_policy(ev, d);
 	fill_duties(ev, d);
 	fill_warnings(ev, d, found != NULL ? &found->missing : &nothing);
 	if (found != NULL && (d->outcome == PQ_OUTCOME_NEEDS_INFORMATION || d->outcome == PQ_OUTCOME_REFER)) {
 		fill_missing(ev, &found->missing, &d->missing, &d->n_missing);
-	} else {
+	} else if (WITH_REASONS) {
 		struct pq_mask moot = pq_outcome_deps(ev, range);
 		fill_missing(ev, &moot, &d->moot, &d->n_moot);
 	}
-	fill_rules(ev, d, fixed);
+	if (WITH_REASONS)
+		fill_rules(ev, d, fixed);
 }
 
 void

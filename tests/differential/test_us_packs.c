@@ -22,8 +22,8 @@
 
 #include <cmocka.h>
 
-/* What a minute and a half allow on one core: every twentieth takes the oracle a hundred times as long. */
-#define DEFAULT_REQUESTS 2500
+/* About a minute on one core: every twentieth takes the oracle much longer. */
+#define DEFAULT_REQUESTS 1500
 /* Of so many random requests one has facts left out and unknown. */
 #define UNKNOWN_EVERY 20
 #define PACKS_MAX ((size_t)4 << 30)
