@@ -26,6 +26,19 @@ exits 0 "$PRATIQUE" check "$pack"
 says "3 passed, 0 failed"
 says "0 errors"
 exits 0 "$PRATIQUE" check --no-cases "$pack"
+exits 0 "$PRATIQUE" check --no-cases --dates "$pack"
+says "on which something begins or ends"
+# Findings are warnings; --strict makes them fail.
+exits 0 "$PRATIQUE" check --no-cases --analyse "$pack"
+says "analysed "
+cat >"$pack/rules/twins.yaml" <<'TWINS'
+- { id: toy.twin.first, kind: prohibition, cite: c, text: twins, when: { as_of: ">= 2190-01-01" } }
+- { id: toy.twin.second, kind: prohibition, cite: c, text: twins, when: { as_of: ">= 2190-01-02" } }
+TWINS
+exits 0 "$PRATIQUE" check --no-cases --analyse "$pack"
+says 'toy/rules/twins.yaml:2:9: warning: shadowed: the prohibition "toy.twin.second" changes no outcome'
+exits 1 "$PRATIQUE" check --no-cases --analyse --strict "$pack"
+fresh
 lacks "passed"
 (cd "$pack" && exits 0 "$PRATIQUE" check . && [ "$failures" -eq 0 ]) || note "a pack is not found as \".\""
 exits 0 "$PRATIQUE" check "$pack/"
