@@ -109,13 +109,27 @@ static const struct command commands[] = {
      "Prints every date on which a table row about the country begins or ends, what\n"
      "follows from it is different, or a rule can or cannot apply any more, where\n"
      "everything else is open.\n"},
-	{"grid", pq_cmd_grid, "decide every destination, classification and date",
-     "pratique grid --store FILE --since DATE [--until DATE] [-o FILE] REQUEST.json\n"
+	{"grid", pq_cmd_grid, "decide everything on every day, and say what moved",
+     "pratique grid --store FILE --since DATE [--until DATE] [-o FILE] SCENARIO.json...\n"
+     "pratique grid --store FILE --against FILE [--moved FILE] SCENARIO.json...\n"
      "\n"
-     "Decides the request for every destination and every classification on the first\n"
-     "day and on each later day on which a row or rule begins or ends, and writes the\n"
-     "answers, a letter each, so that two runs can be compared. Prints how many cells,\n"
-     "how long, and a digest of the whole.\n"},
+     "Decides each scenario for every classification and every destination, on the\n"
+     "first day and on each later day on which something in the law changes, and\n"
+     "writes the record of it; or says which cells have another answer than in one.\n"
+     "\n"
+     "  --since DATE       the first day\n"
+     "  --until DATE       the day after the last\n"
+     "  -o, --output FILE  write the record there instead of to standard output\n"
+     "  --against FILE     a record to compare with; its days count\n"
+     "  --moved FILE       write the whole list of moved cells there\n"
+     "  --every N          only each Nth cell (with --against)\n"
+     "  --check N          decide each Nth cell on every single day, too, and fail if\n"
+     "                     that gives another answer (997; 0: none)\n"
+     "  --threads N        as many as there are processors unless said\n"
+     "\n"
+     "A scenario is a file with as_of and request, as of a case, and title, rows (a\n"
+     "code fact), columns (a fact of symbols) and special (columns with facts of their\n"
+     "own). Exits with 1 where a cell moved.\n"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
