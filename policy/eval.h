@@ -192,7 +192,8 @@ struct pq_eval {
 struct pq_choice {
 	const uint64_t *must, *may;
 	uint64_t *own;              /* room for two bitmaps that are not in the image */
-	uint32_t words;             /* of a bitmap */
+	struct pq_span said;        /* words in which the column says anything: those that must and may point to */
+	uint32_t stride;            /* words of a bitmap */
 };
 
 /* Texts that hang on the revision alone; NULL = not made yet. */

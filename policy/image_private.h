@@ -17,6 +17,7 @@ struct pq_image {
 	uint32_t *unless_slots;
 	uint32_t *exception_rules;  /* main rules that are exceptions, in their order */
 	size_t n_exception_rules;
+	struct pq_span *col_words;  /* by column: the words of its bitmaps in which it says anything */
 	uint32_t *required;         /* facts that must be said, by scope: required_at[scope] to required_at[scope + 1] */
 	size_t required_at[PQ_SCOPE_COUNT + 1];
 	uint32_t *fact_attrs;       /* facts and paths by slot: those of a scope from fact_attrs_at[scope] on */

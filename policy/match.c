@@ -73,10 +73,11 @@ and_not_words(uint64_t *to, const uint64_t *from, uint32_t words)
 		to[i] &= ~from[i];
 }
 
+/* Of its bitmaps the words in which the column says anything: `words` of them in each, `stride` apart. */
 struct column {
 	const uint64_t *bits;
 	const uint32_t *map;
-	uint32_t words;      /* of a bitmap */
+	uint32_t words, stride;
 	uint32_t set_words;  /* of the attribute's sets */
 	uint32_t n_symbols;
 };
@@ -84,7 +85,7 @@ struct column {
 static const uint64_t *
 symbol_bitmap(const struct column *c, uint32_t symbol)
 {
-	return c->bits + (size_t)c->map[symbol] * c->words;
+	return c->bits + (size_t)c->map[symbol] * c->stride;
 }
 
 /* Are all symbols of the domain in the set? */
@@ -145,9 +146,9 @@ fold_single(const struct column *c, const struct pq_val *val, uint64_t *scratch)
 		return (struct fold){symbol_bitmap(c, symbol), symbol_bitmap(c, symbol)};
 	if (is_everything(val->poss, c->n_symbols)) {
 		if (!val->may_none)
-			return (struct fold){c->bits + c->words, c->bits + 2 * (size_t)c->words};
-		memcpy(every, c->bits + c->words, c->words * sizeof(*every));
-		memcpy(some, c->bits + 2 * (size_t)c->words, c->words * sizeof(*some));
+			return (struct fold){c->bits + c->stride, c->bits + 2 * (size_t)c->stride};
+		memcpy(every, c->bits + c->stride, c->words * sizeof(*every));
+		memcpy(some, c->bits + 2 * (size_t)c->stride, c->words * sizeof(*some));
 	} else {
 		fold_symbols(c, val->poss, true, every);
 		fold_symbols(c, val->poss, false, some);
@@ -225,18 +226,21 @@ match_range(const struct column *c, const int64_t *boundaries, uint32_t n, const
 		and_words(may, c->bits, c->words);
 		return;
 	}
-	const uint64_t *bits = c->bits + (size_t)(3 + interval_of(boundaries, n, val->number)) * c->words;
+	const uint64_t *bits = c->bits + (size_t)(3 + interval_of(boundaries, n, val->number)) * c->stride;
 	and_words(must, val->may_none ? c->bits : bits, c->words);
 	and_words(may, bits, c->words);
 }
 
+/* What the column's values allow, into the words of must and may in which it says anything. */
 static void
-match_col(struct pq_eval *ev, const struct pq_where *where, uint32_t words, const struct pq_p_col *col, uint64_t *must,
+match_col(struct pq_eval *ev, const struct pq_where *where, uint32_t stride, uint32_t index, uint64_t *must,
           uint64_t *may)
 {
+	const struct pq_p_col *col = &ev->p->cols[index];
 	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
 	const struct pq_val *val = pq_val_at(ev, where, col->attr);
-	struct column c = {.bits = ev->p->words + col->bits, .words = words};
+	struct pq_span said = ev->image->col_words[index];
+	struct column c = {.bits = ev->p->words + col->bits + said.first, .words = said.n, .stride = stride};
 
 	if (col->kind == PQ_COL_RANGE) {
 		match_range(&c, ev->p->numbers + col->boundaries.first, col->boundaries.n, val, must, may);
@@ -254,10 +258,11 @@ match_col(struct pq_eval *ev, const struct pq_where *where, uint32_t words, cons
 
 /* The bitmaps where the image has those that the value chooses; NULL: they must be made. */
 static struct fold
-choose_from_image(const struct pq_eval *ev, const struct pq_p_col *col, const struct pq_val *val, uint32_t words)
+choose_from_image(const struct pq_eval *ev, const struct pq_p_col *col, const struct pq_val *val, uint32_t first,
+                  uint32_t words)
 {
 	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
-	const uint64_t *bits = ev->p->words + col->bits, *sole;
+	const uint64_t *bits = ev->p->words + col->bits + first, *sole;
 
 	if (col->kind == PQ_COL_RANGE) {
 		if (val->number_state == PQ_NUMBER_UNKNOWN || (val->number_state == PQ_NUMBER_KNOWN && val->may_none))
@@ -291,16 +296,16 @@ pq_choose(struct pq_eval *ev, uint32_t index)
 	struct pq_choice *choice = &ev->choices[index];
 	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
 	const struct pq_val *val = &ev->req.vals[a->slot];
-	struct fold fold = choose_from_image(ev, col, val, choice->words);
+	struct fold fold = choose_from_image(ev, col, val, choice->said.first, choice->stride);
 
 	choice->must = fold.every;
 	choice->may = fold.some;
 	if (fold.every != NULL)
 		return;
 	struct pq_where where = pq_where_request(ev);
-	uint64_t *must = choice->own, *may = must + choice->words;
-	memset(must, 0xff, 2 * (size_t)choice->words * sizeof(*must));
-	match_col(ev, &where, choice->words, col, must, may);
+	uint64_t *must = choice->own, *may = must + choice->said.n;
+	memset(must, 0xff, 2 * (size_t)choice->said.n * sizeof(*must));
+	match_col(ev, &where, choice->stride, index, must, may);
 	choice->must = must;
 	choice->may = may;
 }
@@ -365,7 +370,8 @@ match_day(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_sp
 		uint32_t at = interval_of(boundaries, col->boundaries.n, pq_val_at(ev, where, col->attr)->number);
 		const uint64_t *intervals = ev->p->words + col->bits + 3 * (size_t)space->words;
 		pq_window_range(ev, boundaries, col->boundaries.n, intervals, space->words, at, ev->may);
-		match_col(ev, where, space->words, col, ev->must, ev->may);
+		uint32_t first = ev->image->col_words[space->cols.first + i].first;
+		match_col(ev, where, space->words, space->cols.first + i, ev->must + first, ev->may + first);
 	}
 }
 
@@ -407,8 +413,10 @@ match_element(struct pq_eval *ev, const struct pq_where *where, const struct pq_
 
 	memcpy(ev->must, ev->outer_must, bytes);
 	memcpy(ev->may, ev->outer_may, bytes);
-	for (uint32_t i = space->n_request_cols; i < space->cols.n; i++)
-		match_col(ev, where, space->words, &ev->p->cols[space->cols.first + i], ev->must, ev->may);
+	for (uint32_t i = space->cols.first + space->n_request_cols; i < space->cols.first + space->cols.n; i++) {
+		uint32_t said = ev->image->col_words[i].first;
+		match_col(ev, where, space->words, i, ev->must + said, ev->may + said);
+	}
 	match_quants(ev, where, space, ev->must, ev->may);
 	if (ev->window != NULL)
 		match_day(ev, where, space);
@@ -424,12 +432,13 @@ match_request(struct pq_eval *ev, const struct pq_where *where, const struct pq_
 	for (uint32_t i = first; i < end; i++) {
 		if (ev->window != NULL && asks_day(&ev->p->cols[i]))
 			continue;
+		struct pq_span said = ev->image->col_words[i];
 		if (ev->choices == NULL) {
-			match_col(ev, where, space->words, &ev->p->cols[i], ev->outer_must, ev->outer_may);
+			match_col(ev, where, space->words, i, ev->outer_must + said.first, ev->outer_may + said.first);
 			continue;
 		}
-		and_words(ev->outer_must, ev->choices[i].must, space->words);
-		and_words(ev->outer_may, ev->choices[i].may, space->words);
+		and_words(ev->outer_must + said.first, ev->choices[i].must, said.n);
+		and_words(ev->outer_may + said.first, ev->choices[i].may, said.n);
 	}
 }
 

@@ -106,8 +106,9 @@ make_choices(struct pq_warm *w)
 	for (size_t s = 0; ev->choices != NULL && s < p->n_spaces; s++) {
 		for (uint32_t i = 0; i < p->spaces[s].n_request_cols; i++) {
 			struct pq_choice *choice = &ev->choices[p->spaces[s].cols.first + i];
-			choice->words = p->spaces[s].words;
-			choice->own = pq_arena_array(&w->arena, 2 * (size_t)choice->words, sizeof(*choice->own));
+			choice->stride = p->spaces[s].words;
+			choice->said = ev->image->col_words[p->spaces[s].cols.first + i];
+			choice->own = pq_arena_array(&w->arena, 2 * (size_t)choice->said.n, sizeof(*choice->own));
 			if (choice->own == NULL)
 				return false;
 		}
