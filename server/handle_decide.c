@@ -45,6 +45,7 @@ pq_handle_decide(struct pq_worker *worker, const struct pq_bytes *in, int *state
 	size_t n_found = 0;
 	struct pq_request request;
 	struct pq_decision decision;
+	struct pq_evaluator *evaluator;
 	struct pq_err err = {0};
 	Pratique__V1__DecideResponse *message;
 
@@ -55,7 +56,9 @@ pq_handle_decide(struct pq_worker *worker, const struct pq_bytes *in, int *state
 		return;
 	}
 	if (status == PQ_OK)
-		status = pq_decide(pq_revision_image(revision), &request, arena, &decision, &found, &n_found, &err);
+		status = pq_revision_evaluator(&worker->view, &evaluator, &err);
+	if (status == PQ_OK)
+		status = pq_evaluator_decide(evaluator, &request, arena, &decision, &found, &n_found, &err);
 	if (status == PQ_EINVAL) {
 		refuse_fields(ret, arena, found, n_found, &err);
 		return;

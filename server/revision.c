@@ -103,6 +103,9 @@ pq_revision_adopt(struct pq_revision_publisher *publisher, struct pq_revision_vi
 		return view->revision;
 
 	struct pq_revision *before = view->revision;
+	/* It borrows the image of the revision that is let go below. */
+	pq_evaluator_free(view->evaluator);
+	view->evaluator = NULL;
 	pthread_mutex_lock(&publisher->lock);
 	view->revision = pq_revision_hold(publisher->current);
 	view->generation = atomic_load_explicit(&publisher->generation, memory_order_relaxed);
@@ -111,9 +114,22 @@ pq_revision_adopt(struct pq_revision_publisher *publisher, struct pq_revision_vi
 	return view->revision;
 }
 
+enum pq_status
+pq_revision_evaluator(struct pq_revision_view *view, struct pq_evaluator **ret_evaluator, struct pq_err *err)
+{
+	if (view->evaluator == NULL) {
+		enum pq_status status = pq_evaluator_new(pq_revision_image(view->revision), &view->evaluator, err);
+		if (status != PQ_OK)
+			return status;
+	}
+	*ret_evaluator = view->evaluator;
+	return PQ_OK;
+}
+
 void
 pq_revision_view_release(struct pq_revision_view *view)
 {
+	pq_evaluator_free(view->evaluator);
 	pq_revision_release(view->revision);
 	*view = (struct pq_revision_view){0};
 }

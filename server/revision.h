@@ -10,6 +10,7 @@
 #ifndef PQ_SERVER_REVISION_H
 #define PQ_SERVER_REVISION_H
 
+#include "policy/decide.h"
 #include "policy/image.h"
 #include "policy/status.h"
 #include "storage/store.h"
@@ -41,9 +42,10 @@ struct pq_revision_publisher {
 	_Atomic(uint64_t) generation; /* grows with each publication, so that workers need no lock to see none */
 };
 
-/** A worker's own reference. Start with zeroes. */
+/** A worker's own reference, and its evaluator over that revision. Start with zeroes. */
 struct pq_revision_view {
 	struct pq_revision *revision;
+	struct pq_evaluator *evaluator; /* NULL until the first decision under the revision */
 	uint64_t generation;
 };
 
@@ -54,8 +56,18 @@ void pq_revision_publisher_release(struct pq_revision_publisher *publisher);
 /** Publish: takes over the caller's reference; what was current is let go. */
 void pq_revision_publish(struct pq_revision_publisher *publisher, struct pq_revision *revision);
 
-/** The revision for the next request; owned by the view. Cheap while nothing new was published. */
+/**
+ * The revision for the next request; owned by the view. Cheap while nothing new was published. A view that moves on to
+ * another revision loses its evaluator.
+ */
 const struct pq_revision *pq_revision_adopt(struct pq_revision_publisher *publisher, struct pq_revision_view *view);
+
+/**
+ * The evaluator of the view over the revision that it adopted, made when there is none yet.
+ * Ownership: *ret_evaluator is the view's, until it adopts another revision. Fails: as pq_evaluator_new().
+ */
+PQ_MUST_USE enum pq_status pq_revision_evaluator(struct pq_revision_view *view, struct pq_evaluator **ret_evaluator,
+                                                 struct pq_err *err);
 
 void pq_revision_view_release(struct pq_revision_view *view);
 

@@ -73,16 +73,24 @@ test_adopt(void **state)
 	struct pq_revision_publisher publisher;
 	struct pq_revision_view view = {0};
 	struct pq_revision *first = open_store(), *second = open_store();
+	struct pq_evaluator *evaluator, *again;
+	struct pq_err err = {0};
 
 	(void)state;
 	pq_revision_publisher_init(&publisher);
 	pq_revision_publish(&publisher, first);
 	assert_ptr_equal(pq_revision_adopt(&publisher, &view), first);
 	assert_ptr_equal(pq_revision_adopt(&publisher, &view), first);
+	assert_int_equal(pq_revision_evaluator(&view, &evaluator, &err), PQ_OK);
+	assert_int_equal(pq_revision_evaluator(&view, &again, &err), PQ_OK);
+	assert_ptr_equal(again, evaluator);
 	pq_revision_publish(&publisher, second);
 	/* The view keeps the first alive until it looks again. */
 	assert_int_equal(strlen(pq_revision_digest(first)), 64);
 	assert_ptr_equal(pq_revision_adopt(&publisher, &view), second);
+	/* That of the first went with it. */
+	assert_null(view.evaluator);
+	assert_int_equal(pq_revision_evaluator(&view, &evaluator, &err), PQ_OK);
 	pq_revision_publisher_release(&publisher);
 	assert_int_equal(strlen(pq_revision_digest(second)), 64);
 	pq_revision_view_release(&view);
@@ -106,6 +114,9 @@ read_on(void *context)
 		const struct pq_revision *revision = pq_revision_adopt(reader->publisher, &view);
 		/* Touch it: a revision that is gone would be seen by the sanitizers. */
 		if (pq_revision_digest(revision)[63] == '\0' || pq_revision_size(revision) == 0)
+			abort();
+		struct pq_evaluator *evaluator;
+		if (pq_revision_evaluator(&view, &evaluator, NULL) != PQ_OK)
 			abort();
 		reader->adopted += revision != last;
 		last = revision;
