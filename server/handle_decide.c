@@ -1,3 +1,4 @@
+#include "server/codec.h"
 #include "server/convert.h"
 #include "server/server.h"
 
@@ -40,17 +41,22 @@ pq_handle_decide(struct pq_worker *worker, const struct pq_bytes *in, int *state
 {
 	struct pq_arena *arena = &worker->arena;
 	const struct pq_revision *revision = pq_revision_adopt(&worker->server->revisions, &worker->view);
-	struct pq_violations violations = {.arena = arena};
+	struct pq_violations violations;
 	const struct pq_violation *found = NULL;
 	size_t n_found = 0;
 	struct pq_request request;
 	struct pq_decision decision;
 	struct pq_evaluator *evaluator;
 	struct pq_err err = {0};
-	Pratique__V1__DecideResponse *message;
+	const uint8_t *answer;
+	size_t len;
 
 	(void)state;
-	enum pq_status status = pq_request_decode(in->data, in->len, arena, &request, &violations);
+	enum pq_status status = PQ_OK;
+	if (!pq_request_decode_plain(in->data, in->len, arena, &request)) {
+		violations = (struct pq_violations){.arena = arena};
+		status = pq_request_decode(in->data, in->len, arena, &request, &violations);
+	}
 	if (status == PQ_EINVAL) {
 		refuse_fields(ret, arena, violations.at, violations.n, &err);
 		return;
@@ -64,9 +70,9 @@ pq_handle_decide(struct pq_worker *worker, const struct pq_bytes *in, int *state
 		return;
 	}
 	if (status == PQ_OK)
-		status = pq_decision_to_message(&decision, pq_revision_digest(revision), arena, &message);
+		status = pq_encode_response(pq_worker_encoder(worker), &decision, pq_revision_digest(revision), &answer, &len);
 	if (status == PQ_OK)
-		pq_reply_message(ret, &message->base);
+		pq_reply_bytes(ret, answer, len);
 	else
 		refuse_status(ret, arena, status, &err);
 }

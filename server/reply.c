@@ -58,6 +58,15 @@ packed(const ProtobufCMessage *message)
 }
 
 void
+pq_reply_bytes(struct pq_reply *ret, const void *bytes, size_t len)
+{
+	ret->code = GRPC_STATUS_OK;
+	ret->message[0] = '\0';
+	ret->details = grpc_empty_slice();
+	ret->payload = grpc_slice_from_copied_buffer(bytes, len);
+}
+
+void
 pq_reply_message(struct pq_reply *ret, const ProtobufCMessage *message)
 {
 	ret->code = GRPC_STATUS_OK;

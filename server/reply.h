@@ -33,6 +33,9 @@ struct pq_reply {
  */
 void pq_reply_message(struct pq_reply *ret, const ProtobufCMessage *message);
 
+/** Answer with the bytes of a message. They are copied. */
+void pq_reply_bytes(struct pq_reply *ret, const void *bytes, size_t len);
+
 /** Refuse. `violations` (n of them, 0 allowed) become a BadRequest, as many as fit. Scratch memory is in `arena`. */
 void pq_reply_refuse(struct pq_reply *ret, struct pq_arena *arena, grpc_status_code code, const char *reason,
                      const struct pq_violation *violations, size_t n, const char *fmt, ...)

@@ -73,6 +73,7 @@ run(void *context)
 		}
 		see_state(worker);
 	}
+	pq_encoder_release(&worker->encoder);
 	pq_revision_view_release(&worker->view);
 	return NULL;
 }
@@ -102,6 +103,16 @@ pq_worker_release(struct pq_worker *worker)
 	pq_unary_release_all(worker);
 	pq_stream_release_all(worker);
 	pq_arena_release(&worker->arena);
+}
+
+struct pq_encoder *
+pq_worker_encoder(struct pq_worker *worker)
+{
+	if (worker->encoded != worker->view.generation) {
+		pq_encoder_forget(&worker->encoder);
+		worker->encoded = worker->view.generation;
+	}
+	return &worker->encoder;
 }
 
 /* ---- handling one message --------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #ifndef PQ_SERVER_WORKER_H
 #define PQ_SERVER_WORKER_H
 
+#include "server/codec.h"
 #include "server/revision.h"
 #include "server/rpc.h"
 
@@ -30,6 +31,8 @@ struct pq_worker {
 	pthread_t thread;
 	struct pq_arena arena; /* scratch of the handler that runs */
 	struct pq_revision_view view;
+	struct pq_encoder encoder;
+	uint64_t encoded; /* generation of the view whose rules the encoder knows */
 	struct pq_unary *unaries; /* of all methods, and of those that do not exist */
 	size_t n_unaries;
 	struct pq_stream *streams; /* open or posted; a list */
@@ -66,6 +69,9 @@ void pq_worker_release(struct pq_worker *worker);
 /** Have a message handled; arena, bounds, deadline, counts and log included. */
 void pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_buffer *in, gpr_timespec deadline,
                       int *state, struct pq_reply *ret);
+
+/** The worker's encoder, for decisions under the revision that its view has adopted. */
+struct pq_encoder *pq_worker_encoder(struct pq_worker *worker);
 
 /**
  * The worker sees that the server ends: posted calls come back undone, at once and in each worker. It tells its streams,
