@@ -48,7 +48,10 @@ struct pq_cited {
 	bool failed; /* memory is out */
 };
 
+/** Cite none. The rules that were cited must still be there. */
 void pq_cited_reset(struct pq_cited *cited);
+/** The same, and they may be gone with their revision. */
+void pq_cited_forget(struct pq_cited *cited);
 void pq_cited_release(struct pq_cited *cited);
 
 /** A rule as it stands in every reply that cites it. */

@@ -137,6 +137,15 @@ pq_cited_reset(struct pq_cited *cited)
 }
 
 void
+pq_cited_forget(struct pq_cited *cited)
+{
+	if (cited->places != NULL)
+		memset(cited->places, 0, cited->size * sizeof(*cited->places));
+	cited->n = 0;
+	cited->failed = false;
+}
+
+void
 pq_cited_release(struct pq_cited *cited)
 {
 	free(cited->places);
@@ -472,7 +481,7 @@ pq_encode_result(struct pq_encoder *encoder, const struct pq_decision *decision,
 void
 pq_encoder_forget(struct pq_encoder *encoder)
 {
-	pq_cited_reset(&encoder->cited);
+	pq_cited_forget(&encoder->cited);
 	for (size_t i = 0; i < encoder->n_rules; i++)
 		free(encoder->rules[i].bytes);
 	free(encoder->rules);

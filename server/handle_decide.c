@@ -4,7 +4,6 @@
 
 #include "policy/decide.h"
 
-#include <stdio.h>
 
 static void
 refuse_fields(struct pq_reply *ret, struct pq_arena *arena, const struct pq_violation *at, size_t n,
@@ -36,43 +35,53 @@ refuse_status(struct pq_reply *ret, struct pq_arena *arena, enum pq_status statu
 		                err != NULL && err->msg[0] != '\0' ? err->msg : pq_status_text(status));
 }
 
-void
-pq_handle_decide(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret)
+bool
+pq_decide_bytes(struct pq_worker *worker, const struct pq_bytes *in, struct pq_decision *ret_decision,
+                struct pq_reply *ret)
 {
 	struct pq_arena *arena = &worker->arena;
-	const struct pq_revision *revision = pq_revision_adopt(&worker->server->revisions, &worker->view);
 	struct pq_violations violations;
 	const struct pq_violation *found = NULL;
 	size_t n_found = 0;
 	struct pq_request request;
-	struct pq_decision decision;
 	struct pq_evaluator *evaluator;
 	struct pq_err err = {0};
-	const uint8_t *answer;
-	size_t len;
-
-	(void)state;
 	enum pq_status status = PQ_OK;
+
 	if (!pq_request_decode_plain(in->data, in->len, arena, &request)) {
 		violations = (struct pq_violations){.arena = arena};
 		status = pq_request_decode(in->data, in->len, arena, &request, &violations);
 	}
 	if (status == PQ_EINVAL) {
 		refuse_fields(ret, arena, violations.at, violations.n, &err);
-		return;
+		return false;
 	}
 	if (status == PQ_OK)
 		status = pq_revision_evaluator(&worker->view, &evaluator, &err);
 	if (status == PQ_OK)
-		status = pq_evaluator_decide(evaluator, &request, arena, &decision, &found, &n_found, &err);
-	if (status == PQ_EINVAL) {
+		status = pq_evaluator_decide(evaluator, &request, arena, ret_decision, &found, &n_found, &err);
+	if (status == PQ_EINVAL)
 		refuse_fields(ret, arena, found, n_found, &err);
+	else if (status != PQ_OK)
+		refuse_status(ret, arena, status, &err);
+	return status == PQ_OK;
+}
+
+void
+pq_handle_decide(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret)
+{
+	const struct pq_revision *revision = pq_revision_adopt(&worker->server->revisions, &worker->view);
+	struct pq_decision decision;
+	const uint8_t *answer;
+	size_t len;
+
+	(void)state;
+	if (!pq_decide_bytes(worker, in, &decision, ret))
 		return;
-	}
-	if (status == PQ_OK)
-		status = pq_encode_response(pq_worker_encoder(worker), &decision, pq_revision_digest(revision), &answer, &len);
+	enum pq_status status =
+		pq_encode_response(pq_worker_encoder(worker), &decision, pq_revision_digest(revision), &answer, &len);
 	if (status == PQ_OK)
 		pq_reply_bytes(ret, answer, len);
 	else
-		refuse_status(ret, arena, status, &err);
+		refuse_status(ret, &worker->arena, status, NULL);
 }

@@ -28,6 +28,25 @@
 /** Streams (health watches, reflection) that a worker holds open. */
 #define PQ_SERVER_OPEN_STREAMS 1024
 
+/** Requests in a batch or frame: some milliseconds of work. */
+#define PQ_SERVER_BATCH_ITEMS 1000
+#define PQ_SERVER_BATCH_ITEMS_MAX 100000
+
+/** Bytes of the answer to a batch or frame: clients take 4 MiB unless told otherwise. */
+#define PQ_SERVER_BATCH_BYTES ((size_t)4000000)
+
+/** Microseconds that a batch may hold its thread in one go, so that other calls wait no longer than that for it. */
+#define PQ_SERVER_SLICE_US 200
+
+/** Events that may go before a batch's next slice: no batch waits for ever on a busy thread. */
+#define PQ_SERVER_EVENTS_A_SLICE 16
+
+/** Frames of a stream that were read and whose answers the client has not taken. */
+#define PQ_SERVER_FRAMES 4
+
+/** Bytes of all frames and of their answers that a worker holds; streams above it are refused. */
+#define PQ_SERVER_FRAME_BYTES ((size_t)256 << 20)
+
 #define PQ_SERVER_WORKERS_MAX 64
 #define PQ_SERVER_LISTEN_MAX 16
 

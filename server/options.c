@@ -19,6 +19,7 @@ const char pq_options_help[] =
 	"                              (PRATIQUE_INSECURE_PUBLIC=1)\n"
 	"  --workers N                 threads that answer (PRATIQUE_WORKERS; default: one a processor)\n"
 	"  --max-message-bytes N       largest request (PRATIQUE_MAX_MESSAGE_BYTES; default 1048576)\n"
+	"  --max-batch-items N         requests in a batch or frame (PRATIQUE_MAX_BATCH_ITEMS; default 1000)\n"
 	"  --max-concurrent-streams N  calls at once on a connection (PRATIQUE_MAX_CONCURRENT_STREAMS; default 256)\n"
 	"  --drain-delay SECONDS       time between NOT_SERVING and the end, in which calls are still taken\n"
 	"                              (PRATIQUE_DRAIN_DELAY; default 0)\n"
@@ -51,6 +52,7 @@ static const struct option options[] = {
 	{"--workers", "PRATIQUE_WORKERS", UNSIGNED, MEMBER(workers), 1, PQ_SERVER_WORKERS_MAX},
 	{"--max-message-bytes", "PRATIQUE_MAX_MESSAGE_BYTES", SIZE, MEMBER(max_message_bytes), 1024,
      PQ_SERVER_MESSAGE_BYTES_MAX},
+	{"--max-batch-items", "PRATIQUE_MAX_BATCH_ITEMS", SIZE, MEMBER(max_batch_items), 1, PQ_SERVER_BATCH_ITEMS_MAX},
 	{"--max-concurrent-streams", "PRATIQUE_MAX_CONCURRENT_STREAMS", UNSIGNED, MEMBER(max_concurrent_streams), 1,
      PQ_SERVER_STREAMS_MAX},
 	{"--drain-delay", "PRATIQUE_DRAIN_DELAY", UNSIGNED, MEMBER(drain_delay_s), 0, PQ_SERVER_GRACE_MAX},
@@ -242,6 +244,7 @@ pq_options_parse(int argc, char *const *argv, char *(*env)(const char *), struct
 	struct pq_options to = {
 		.workers = processors(),
 		.max_message_bytes = PQ_SERVER_MESSAGE_BYTES,
+		.max_batch_items = PQ_SERVER_BATCH_ITEMS,
 		.max_concurrent_streams = PQ_SERVER_STREAMS,
 		.grace_s = PQ_SERVER_GRACE,
 		.ready_fd = -1,

@@ -17,6 +17,7 @@ struct pq_options {
 	size_t n_listen;                 /* at least one */
 	unsigned workers;                /* threads that answer */
 	size_t max_message_bytes;        /* of a request */
+	size_t max_batch_items;          /* requests in a batch or frame */
 	unsigned max_concurrent_streams; /* of a connection */
 	unsigned drain_delay_s;          /* between NOT_SERVING and the end */
 	unsigned grace_s;                /* for calls in flight at the end */

@@ -9,6 +9,18 @@ const struct pq_rpc pq_rpcs[PQ_RPC_COUNT] = {
 			.posted = PQ_SERVER_POSTED,
 			.metric = "decide",
 		},
+	[PQ_RPC_BATCH_DECIDE] =
+		{
+			.path = "/pratique.v1.DecisionService/BatchDecide",
+			.shape = PQ_RPC_BATCH,
+			.metric = "batch_decide",
+		},
+	[PQ_RPC_STREAM_DECIDE] =
+		{
+			.path = "/pratique.v1.DecisionService/StreamDecide",
+			.shape = PQ_RPC_FRAMES,
+			.metric = "stream_decide",
+		},
 	[PQ_RPC_HEALTH_CHECK] =
 		{
 			.path = "/grpc.health.v1.Health/Check",

@@ -20,6 +20,8 @@ enum pq_rpc_shape {
 	PQ_RPC_UNARY,  /* a message, an answer */
 	PQ_RPC_WATCH,  /* a message, then an answer now and with each change of the server's state */
 	PQ_RPC_DIALOG, /* answers as messages come, until the client is done */
+	PQ_RPC_BATCH,  /* a message of many requests, an answer; worked off in slices */
+	PQ_RPC_FRAMES, /* such messages, as they come */
 };
 
 /**
@@ -28,6 +30,8 @@ enum pq_rpc_shape {
  *
  * `state` is a number that belongs to the stream (0 at first): what a watch remembers of its question. NULL for unary
  * methods. `in` is NULL when a watch is asked to answer again because the server's state changed.
+ *
+ * Batches and frames have no handler: server/frames.c takes them, server/batch.c works them off.
  */
 typedef void (*pq_rpc_handler)(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
 
@@ -36,12 +40,14 @@ struct pq_rpc {
 	enum pq_rpc_shape shape;
 	pq_rpc_handler handler;
 	size_t message_bytes; /* of a request; 0 = the server's bound (--max-message-bytes) */
-	unsigned posted;      /* calls that a worker has posted (unary) */
+	unsigned posted;      /* calls that a worker has posted; of streams one, whatever stands here */
 	const char *metric;   /* name in counts and logs */
 };
 
 enum pq_rpc_index {
 	PQ_RPC_DECIDE,
+	PQ_RPC_BATCH_DECIDE,
+	PQ_RPC_STREAM_DECIDE,
 	PQ_RPC_HEALTH_CHECK,
 	PQ_RPC_HEALTH_WATCH,
 	PQ_RPC_REFLECTION_V1,

@@ -40,7 +40,7 @@ create(struct pq_server *server)
 
 	server->grpc = grpc_server_create(&channel_args, NULL);
 	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
-		bool with_message = pq_rpcs[i].shape != PQ_RPC_DIALOG;
+		bool with_message = pq_rpcs[i].shape != PQ_RPC_DIALOG && pq_rpcs[i].shape != PQ_RPC_FRAMES;
 		server->methods[i] = grpc_server_register_method(
 			server->grpc, pq_rpcs[i].path, NULL,
 			with_message ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER : GRPC_SRM_PAYLOAD_NONE, 0);

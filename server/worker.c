@@ -14,6 +14,7 @@ pq_worker_see_end(struct pq_worker *worker)
 		return;
 	worker->ending = true;
 	pq_stream_change_all(worker);
+	pq_frames_end_all(worker);
 }
 
 /* How long a worker that has nothing to do may take to see a change of the server's state. */
@@ -33,6 +34,7 @@ bool
 pq_worker_init(struct pq_worker *worker, struct pq_server *server)
 {
 	*worker = (struct pq_worker){.server = server, .on_down = {on_down}};
+	worker->jobs_end = &worker->jobs;
 	pq_arena_init(&worker->arena, PQ_SERVER_ARENA_BYTES);
 	if (!pq_unary_init_all(worker))
 		return false;
@@ -52,24 +54,53 @@ see_state(struct pq_worker *worker)
 	pq_stream_change_all(worker);
 }
 
+static void
+post_all(struct pq_worker *worker)
+{
+	pq_unary_post_all(worker);
+	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
+		switch (pq_rpcs[i].shape) {
+		case PQ_RPC_UNARY:
+			break;
+		case PQ_RPC_WATCH:
+		case PQ_RPC_DIALOG:
+			pq_stream_post(worker, (enum pq_rpc_index)i);
+			break;
+		case PQ_RPC_BATCH:
+		case PQ_RPC_FRAMES:
+			pq_frames_post(worker, (enum pq_rpc_index)i);
+			break;
+		}
+	}
+}
+
+/* Until when to wait for an event: not at all while there is work. */
+static gpr_timespec
+patience(const struct pq_worker *worker)
+{
+	if (worker->jobs != NULL)
+		return gpr_inf_past(GPR_CLOCK_MONOTONIC);
+	return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(TICK_MS, GPR_TIMESPAN));
+}
+
 static void *
 run(void *context)
 {
 	struct pq_worker *worker = context;
+	unsigned since = 0; /* events since the last slice of a batch */
 
-	pq_unary_post_all(worker);
-	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
-		if (pq_rpcs[i].shape != PQ_RPC_UNARY)
-			pq_stream_post(worker, (enum pq_rpc_index)i);
-	}
+	post_all(worker);
 	for (;;) {
-		gpr_timespec tick = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(TICK_MS, GPR_TIMESPAN));
-		grpc_event event = grpc_completion_queue_next(worker->queue, tick, NULL);
+		grpc_event event = grpc_completion_queue_next(worker->queue, patience(worker), NULL);
 		if (event.type == GRPC_QUEUE_SHUTDOWN)
 			break;
 		if (event.type == GRPC_OP_COMPLETE) {
 			struct pq_tag *tag = event.tag;
 			tag->on(tag, event.success != 0);
+		}
+		if (worker->jobs != NULL && (event.type == GRPC_QUEUE_TIMEOUT || ++since >= PQ_SERVER_EVENTS_A_SLICE)) {
+			pq_frames_work(worker);
+			since = 0;
 		}
 		see_state(worker);
 	}
@@ -102,6 +133,7 @@ pq_worker_release(struct pq_worker *worker)
 	grpc_completion_queue_destroy(worker->queue);
 	pq_unary_release_all(worker);
 	pq_stream_release_all(worker);
+	pq_frames_release_all(worker);
 	pq_arena_release(&worker->arena);
 }
 
@@ -117,12 +149,8 @@ pq_worker_encoder(struct pq_worker *worker)
 
 /* ---- handling one message --------------------------------------------------------------------------------------- */
 
-/*
- * The bytes of a message in one piece. A small one is a single slice and stays where it is; *ret_copy holds what had to
- * be put together. False: it is compressed, which this server does not take (a small message may unpack to gigabytes).
- */
-static bool
-contiguous(grpc_byte_buffer *in, struct pq_bytes *ret, grpc_slice *ret_copy)
+bool
+pq_worker_bytes(grpc_byte_buffer *in, struct pq_bytes *ret, grpc_slice *ret_copy)
 {
 	*ret_copy = grpc_empty_slice();
 	*ret = (struct pq_bytes){(const uint8_t *)"", 0};
@@ -153,7 +181,7 @@ dispatch(struct pq_worker *worker, const struct pq_rpc *rpc, grpc_byte_buffer *i
 	grpc_slice copy;
 
 	deadline = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
-	if (!contiguous(in, &bytes, &copy))
+	if (!pq_worker_bytes(in, &bytes, &copy))
 		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_UNIMPLEMENTED, PQ_REASON_INVALID_REQUEST, NULL, 0,
 		                "compressed messages are not taken");
 	else if (bytes.len > limit)
@@ -185,6 +213,15 @@ log_call(const struct pq_rpc *rpc, const struct pq_reply *reply, size_t bytes, g
 }
 
 void
+pq_worker_count(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply, size_t bytes,
+                gpr_timespec began)
+{
+	worker->counts[index].calls++;
+	worker->counts[index].refused += reply->code != GRPC_STATUS_OK;
+	log_call(&pq_rpcs[index], reply, bytes, began);
+}
+
+void
 pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_buffer *in, gpr_timespec deadline,
                  int *state, struct pq_reply *ret)
 {
@@ -193,9 +230,7 @@ pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_bu
 	size_t bytes;
 
 	dispatch(worker, rpc, in, deadline, state, ret, &bytes);
-	worker->counts[index].calls++;
-	worker->counts[index].refused += ret->code != GRPC_STATUS_OK;
-	log_call(rpc, ret, bytes, began);
+	pq_worker_count(worker, index, ret, bytes, began);
 	if (worker->arena.used > PQ_SERVER_ARENA_KEEP)
 		pq_arena_release(&worker->arena);
 	else

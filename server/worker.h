@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 struct pq_server;
+struct pq_frames;
 struct pq_stream;
 struct pq_unary;
 
@@ -37,6 +38,10 @@ struct pq_worker {
 	size_t n_unaries;
 	struct pq_stream *streams; /* open or posted; a list */
 	size_t n_streams;
+	struct pq_frames *frames;    /* calls of batches and frames, open or posted; a list */
+	struct pq_frames *jobs;      /* those of them that have work to do: the first goes next */
+	struct pq_frames **jobs_end; /* where the next is added */
+	size_t frame_bytes;          /* that they hold */
 	uint64_t state; /* of the server, as the streams were told */
 	bool ending;    /* this worker has seen that the server ends */
 	bool down;      /* its queue is shut down: no batch may be started any more */
@@ -66,6 +71,16 @@ void pq_worker_release(struct pq_worker *worker);
 
 /* ---- for the files of this layer ------------------------------------------------------------------------------- */
 
+/**
+ * The bytes of a message in one piece, until both `in` and *ret_copy are gone. False: it is compressed, which this server
+ * does not take, for a small message may unpack to gigabytes.
+ */
+bool pq_worker_bytes(grpc_byte_buffer *in, struct pq_bytes *ret, grpc_slice *ret_copy);
+
+/** Count a message that was answered or refused, and log it. `began` is when it was begun, of the monotonic clock. */
+void pq_worker_count(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply, size_t bytes,
+                     gpr_timespec began);
+
 /** Have a message handled; arena, bounds, deadline, counts and log included. */
 void pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_buffer *in, gpr_timespec deadline,
                       int *state, struct pq_reply *ret);
@@ -90,5 +105,18 @@ void pq_stream_post(struct pq_worker *worker, enum pq_rpc_index index);
 void pq_stream_change_all(struct pq_worker *worker);
 /** Free what was only posted. */
 void pq_stream_release_all(struct pq_worker *worker);
+
+/** Post a call of a method with batches or frames. */
+void pq_frames_post(struct pq_worker *worker, enum pq_rpc_index index);
+/** Do a slice of the first call's work; worker->jobs must not be NULL. */
+void pq_frames_work(struct pq_worker *worker);
+/** The server ends: read no more frames. */
+void pq_frames_end_all(struct pq_worker *worker);
+/** Free what was only posted. */
+void pq_frames_release_all(struct pq_worker *worker);
+
+/** Decide the bytes of one DecideRequest under the view's revision. False: *ret is the refusal. Uses worker->arena. */
+PQ_MUST_USE bool pq_decide_bytes(struct pq_worker *worker, const struct pq_bytes *in, struct pq_decision *ret_decision,
+                                 struct pq_reply *ret);
 
 #endif

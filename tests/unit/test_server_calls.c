@@ -55,6 +55,7 @@ start(struct fixture *f, unsigned workers)
 		.store = f->store,
 		.workers = workers,
 		.max_message_bytes = 65536,
+		.max_batch_items = PQ_SERVER_BATCH_ITEMS,
 		.max_concurrent_streams = 100,
 		.grace_s = GRACE_S,
 		.ready_fd = -1,
@@ -548,6 +549,8 @@ ask_everything(struct fixture *f, const char *method)
 	static const char *const symbols[] = {
 		"pratique.v1.DecisionService",
 		"pratique.v1.DecisionService.Decide",
+		"pratique.v1.DecisionService.StreamDecide",
+		"pratique.v1.DecideResult.error",
 		"pratique.v1.Item",
 		"pratique.v1.Item.eccn",
 		"pratique.v1.FLAG_TRUE",
@@ -567,7 +570,7 @@ ask_everything(struct fixture *f, const char *method)
 	grpc__reflection__v1__server_reflection_response__free_unpacked(response, NULL);
 
 	request = by_name("pratique/v1/decision_service.proto");
-	assert_int_equal(files_of(&stream, &request), 3);
+	assert_int_equal(files_of(&stream, &request), 6);
 	request = by_name("pratique/v1/facts.proto");
 	assert_int_equal(files_of(&stream, &request), 1);
 	request = by_name("google/rpc/status.proto");

@@ -1,0 +1,288 @@
+#include "server/batch.h"
+
+#include "server/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Numbers of fields in BatchDecideRequest and -Response, and in StreamDecideRequest and -Response alike. */
+enum { REQUESTS = 1, RESULTS = 1, RULES = 2, REVISION = 3, DIGEST = 1, ERROR = 2, CODE = 1 };
+
+/* Requests between two looks at the clock, where each has one line: some microseconds. */
+#define BETWEEN_LOOKS 4
+/* Of the answer at first; it doubles. */
+#define OUT_BYTES ((size_t)64 << 10)
+/* A tag and a length. */
+#define HEAD_BYTES 12
+
+static int64_t
+now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* ---- the answer, forwards --------------------------------------------------------------------------------------- */
+
+static bool
+ensure(struct pq_batch *batch, size_t more)
+{
+	size_t cap = batch->cap > 0 ? batch->cap : OUT_BYTES;
+
+	if (batch->cap - batch->len >= more)
+		return true;
+	while (cap - batch->len < more)
+		cap *= 2;
+	uint8_t *out = realloc(batch->out, cap);
+	if (out == NULL) {
+		batch->failed = true;
+		return false;
+	}
+	batch->out = out;
+	batch->cap = cap;
+	return true;
+}
+
+static size_t
+write_varint(uint8_t *at, uint64_t value)
+{
+	size_t n = 0;
+
+	for (; value >= 0x80; value >>= 7)
+		at[n++] = (uint8_t)(value | 0x80);
+	at[n++] = (uint8_t)value;
+	return n;
+}
+
+/* A field of bytes whose number is below 16. */
+static void
+append(struct pq_batch *batch, unsigned field, const void *bytes, size_t len)
+{
+	if (!ensure(batch, len + HEAD_BYTES))
+		return;
+	batch->out[batch->len++] = (uint8_t)(field << 3 | PQ_WIRE_BYTES);
+	batch->len += write_varint(batch->out + batch->len, len);
+	memcpy(batch->out + batch->len, bytes, len);
+	batch->len += len;
+}
+
+/* A result that says why there is none: what the call would have ended with, had it been alone. */
+static void
+append_error(struct pq_batch *batch, struct pq_reply *reply)
+{
+	uint8_t code[2] = {CODE << 3 | PQ_WIRE_VARINT, (uint8_t)reply->code}, head[HEAD_BYTES];
+	const uint8_t *status = GRPC_SLICE_START_PTR(reply->details);
+	size_t len = GRPC_SLICE_LENGTH(reply->details);
+
+	if (len == 0) { /* no memory for more */
+		status = code;
+		len = sizeof(code);
+	}
+	head[0] = ERROR << 3 | PQ_WIRE_BYTES;
+	size_t head_len = 1 + write_varint(head + 1, len);
+	if (ensure(batch, len + 2 * HEAD_BYTES)) {
+		batch->out[batch->len++] = RESULTS << 3 | PQ_WIRE_BYTES;
+		batch->len += write_varint(batch->out + batch->len, head_len + len);
+		memcpy(batch->out + batch->len, head, head_len);
+		memcpy(batch->out + batch->len + head_len, status, len);
+		batch->len += head_len + len;
+	}
+	grpc_slice_unref(reply->details);
+	grpc_slice_unref(reply->payload);
+}
+
+/* The rules that the last result brought: what they will take. */
+static void
+count_rules(struct pq_batch *batch, struct pq_encoder *encoder)
+{
+	for (; batch->n_counted < batch->cited.n; batch->n_counted++) {
+		const struct pq_rule_bytes *rule = pq_encode_rule(encoder, batch->cited.rules[batch->n_counted]);
+		if (rule == NULL)
+			batch->failed = true;
+		else
+			batch->rule_bytes += rule->len + HEAD_BYTES;
+	}
+}
+
+/* ---- requests --------------------------------------------------------------------------------------------------- */
+
+static void
+refuse_item(struct pq_batch *batch, struct pq_worker *worker, const char *why)
+{
+	struct pq_reply reply;
+
+	pq_reply_refuse(&reply, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0, "%s", why);
+	append_error(batch, &reply);
+}
+
+static const char too_long[] = "the answer to the whole batch would be too long: ask in smaller batches";
+
+static bool
+fits(const struct pq_batch *batch, size_t more)
+{
+	return batch->len + batch->rule_bytes + more <= PQ_SERVER_BATCH_BYTES;
+}
+
+/* Decide or refuse the next request; how many parts it had. */
+static size_t
+do_item(struct pq_batch *batch, struct pq_worker *worker, const struct pq_bytes *in)
+{
+	struct pq_encoder *encoder = pq_worker_encoder(worker);
+	struct pq_decision decision;
+	struct pq_reply reply;
+	const uint8_t *result;
+	size_t len;
+
+	if (!fits(batch, 0)) {
+		refuse_item(batch, worker, too_long);
+		return 0;
+	}
+	if (!pq_decide_bytes(worker, in, &decision, &reply)) {
+		append_error(batch, &reply);
+		return 0;
+	}
+	if (pq_encode_result(encoder, &decision, &batch->cited, &result, &len) != PQ_OK) {
+		batch->failed = true;
+		return 0;
+	}
+	count_rules(batch, encoder);
+	if (fits(batch, len))
+		append(batch, RESULTS, result, len);
+	else
+		refuse_item(batch, worker, too_long);
+	return decision.n_parts;
+}
+
+static void
+reset_arena(struct pq_worker *worker)
+{
+	if (worker->arena.used > PQ_SERVER_ARENA_KEEP)
+		pq_arena_release(&worker->arena);
+	else
+		pq_arena_reset(&worker->arena);
+}
+
+static void
+start_anew(struct pq_batch *batch, struct pq_worker *worker)
+{
+	batch->left = (struct pq_wire){batch->in.data, batch->in.data + batch->in.len};
+	batch->n_done = batch->len = 0;
+	batch->n_counted = batch->rule_bytes = 0;
+	batch->failed = false;
+	pq_cited_forget(&batch->cited);
+	batch->generation = worker->view.generation;
+}
+
+/* How many requests there are; false: the bytes are no batch. */
+static bool
+count(const struct pq_bytes *in, size_t *ret)
+{
+	struct pq_wire wire = {in->data, in->data + in->len};
+	struct pq_wire_field field;
+	enum pq_wire_result result;
+	size_t n_unknown = 0;
+
+	*ret = 0;
+	while ((result = pq_wire_next(&wire, &field)) == PQ_WIRE_FIELD) {
+		if (field.number != REQUESTS) {
+			if (++n_unknown > PQ_SERVER_UNKNOWN_FIELDS)
+				return false;
+		} else if (field.type != PQ_WIRE_BYTES) {
+			return false;
+		} else {
+			++*ret;
+		}
+	}
+	return result == PQ_WIRE_END;
+}
+
+bool
+pq_batch_begin(struct pq_batch *batch, struct pq_worker *worker, const struct pq_bytes *in, struct pq_reply *ret)
+{
+	size_t max = worker->server->options->max_batch_items, n;
+
+	if (!count(in, &n)) {
+		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_INVALID_ARGUMENT, PQ_REASON_INVALID_REQUEST, NULL, 0,
+		                "cannot be read: it is no batch of requests");
+	} else if (n > max) {
+		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0,
+		                "the batch has %zu requests; %zu are allowed", n, max);
+	} else {
+		batch->in = *in;
+		pq_revision_adopt(&worker->server->revisions, &worker->view);
+		start_anew(batch, worker);
+		return true;
+	}
+	reset_arena(worker);
+	return false;
+}
+
+static void
+finish(struct pq_batch *batch, struct pq_worker *worker, struct pq_reply *ret)
+{
+	struct pq_encoder *encoder = pq_worker_encoder(worker);
+	const char *digest = pq_revision_digest(worker->view.revision);
+	uint8_t revision[HEAD_BYTES + PQ_DIGEST_HEX_BYTES];
+	size_t digest_len = strlen(digest);
+
+	for (size_t i = 0; i < batch->cited.n && !batch->failed; i++) {
+		const struct pq_rule_bytes *rule = pq_encode_rule(encoder, batch->cited.rules[i]);
+		append(batch, RULES, rule->bytes, rule->len);
+	}
+	revision[0] = DIGEST << 3 | PQ_WIRE_BYTES;
+	size_t n = 1 + write_varint(revision + 1, digest_len);
+	memcpy(revision + n, digest, digest_len);
+	append(batch, REVISION, revision, n + digest_len);
+	pq_cited_reset(&batch->cited);
+	if (batch->failed) {
+		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0,
+		                "no memory for the answer");
+		reset_arena(worker);
+		return;
+	}
+	/* The buffer goes with the reply: it is large, and copying it would cost as much as making it. */
+	ret->code = GRPC_STATUS_OK;
+	ret->message[0] = '\0';
+	ret->details = grpc_empty_slice();
+	ret->payload = grpc_slice_new(batch->out, batch->len, free);
+	batch->out = NULL;
+	batch->cap = batch->len = 0;
+}
+
+bool
+pq_batch_step(struct pq_batch *batch, struct pq_worker *worker, struct pq_reply *ret)
+{
+	struct pq_wire_field field;
+	int64_t end = now_us() + PQ_SERVER_SLICE_US;
+	size_t since = 0;
+
+	pq_revision_adopt(&worker->server->revisions, &worker->view);
+	if (batch->generation != worker->view.generation)
+		start_anew(batch, worker);
+	while (!batch->failed && pq_wire_next(&batch->left, &field) == PQ_WIRE_FIELD) {
+		if (field.number != REQUESTS)
+			continue;
+		struct pq_bytes item = {field.data, field.len};
+		since += 1 + do_item(batch, worker, &item);
+		batch->n_done++;
+		reset_arena(worker);
+		if (since >= BETWEEN_LOOKS) {
+			if (now_us() >= end && batch->left.at != batch->left.end)
+				return false;
+			since = 0;
+		}
+	}
+	finish(batch, worker, ret);
+	return true;
+}
+
+void
+pq_batch_release(struct pq_batch *batch)
+{
+	free(batch->out);
+	pq_cited_release(&batch->cited);
+	*batch = (struct pq_batch){0};
+}
