@@ -30,6 +30,10 @@ print_change(const struct pq_change *change)
 		fputs(" = ", stdout);
 		pq_cli_put(stdout, change->value);
 	}
+	if (change->title != NULL && change->title[0] != '\0') {
+		fputs(": ", stdout);
+		pq_cli_put(stdout, change->title);
+	}
 	if (change->cite[0] != '\0') {
 		fputs("\n                    ", stdout);
 		pq_cli_put(stdout, change->cite);

@@ -1,6 +1,7 @@
 /*
  * The calendar of a value: for each date on which anything in the revision begins or ends, what is different from the
- * day before where the fact has this value and all others are open.
+ * day before where the fact has this value and all others are open. There is one party, owner, hit and stop on the way,
+ * open as well, but of this value: a calendar of a country is that of dealings with this country alone.
  */
 #include "policy/calendar.h"
 
@@ -157,8 +158,13 @@ compare_rules(struct run *run, int32_t date, const struct day *before, const str
 			const char *source = pq_arena_printf(run->arena, "%s:%d", rule->file, rule->line);
 			if (source == NULL)
 				run->oom = true;
-			add(run, (struct pq_change){date, pass == 0 ? PQ_CHANGE_RULE_BEGINS : PQ_CHANGE_RULE_ENDS, rule->id, "",
-			                            rule->cite, source});
+			add(run, (struct pq_change){.date = date,
+			                            .kind = pass == 0 ? PQ_CHANGE_RULE_BEGINS : PQ_CHANGE_RULE_ENDS,
+			                            .subject = rule->id,
+			                            .value = "",
+			                            .cite = rule->cite,
+			                            .source = source,
+			                            .title = rule->title});
 		}
 	}
 }
@@ -180,6 +186,31 @@ keep_sure(const struct pq_eval *ev, uint64_t *out)
 	}
 }
 
+/* The rules that are matched after the outcome, whatever that is. */
+static void
+look_after(struct pq_eval *ev, uint8_t *rules)
+{
+	const struct pq_program *p = ev->p;
+
+	for (uint32_t attr = PQ_ATTR_DECISION_OUTCOME; attr <= PQ_ATTR_DECISION_SOLE; attr++) {
+		const struct pq_p_attr *a = &p->attrs[attr];
+		struct pq_val *val = &ev->decision.vals[a->slot];
+		memset(val->sure, 0, a->words * sizeof(*val->sure));
+		memset(val->poss, 0, a->words * sizeof(*val->poss));
+		for (uint32_t s = 0; a->domain != PQ_NO_INDEX && s < p->domains[a->domain].symbols.n; s++)
+			val->poss[s / 64] |= UINT64_C(1) << (s % 64);
+		val->may_none = a->single;
+	}
+	for (uint32_t space = 0; ev->image->meta->post_space != PQ_NO_INDEX && space < p->n_spaces; space++) {
+		if (p->spaces[space].level + 1 == ev->image->meta->n_levels)
+			pq_match_space(ev, space);
+	}
+	for (uint32_t i = 0; ev->image->meta->post_space != PQ_NO_INDEX && i < p->n_post_rules; i++) {
+		const struct pq_p_rule *rule = &p->rules[p->post_rules[i]];
+		rules[p->post_rules[i]] = ev->decision.tri[p->dnfs[rule->dnf].slot] != PQ_F;
+	}
+}
+
 static bool
 look(struct run *run, struct pq_eval *ev, struct pq_request *request, int32_t date, struct day *ret)
 {
@@ -196,6 +227,7 @@ look(struct run *run, struct pq_eval *ev, struct pq_request *request, int32_t da
 	keep_sure(ev, ret->sure);
 	for (size_t i = 0; i < ev->n_active; i++)
 		ret->rules[ev->active[i].rule] = 1;
+	look_after(ev, ret->rules);
 	return !ev->oom;
 }
 
@@ -218,12 +250,51 @@ find_value(const struct pq_image *image, const char *fact, const char *value, st
 	return pq_fail_at(err, PQ_EINVAL, fact, 0, 0, "is no fact of the request whose values are symbols");
 }
 
+/* Everything may be, but for what the calendar is of. Other facts of the request with its domain (where it comes from,
+ * whose citizen a person is) are as silence has them: open, they would bring the changes of all other values. */
+static void
+open_facts(const struct run *run, struct pq_element *element)
+{
+	for (uint32_t i = 0; i < run->image->p.n_attrs; i++) {
+		const struct pq_p_attr *a = &run->image->p.attrs[i];
+		if (!a->is_fact || a->scope != element->scope || a->type == PQ_TYPE_TEXT)
+			continue;
+		bool same = a->domain == run->image->p.attrs[run->attr].domain && a->type == run->image->p.attrs[run->attr].type;
+		struct pq_given *given = &element->given[a->slot];
+		if (i == run->attr || (same && element->scope != PQ_SCOPE_REQUEST))
+			*given = (struct pq_given){.state = PQ_SAID, .n_symbols = 1, .symbols = &run->symbol};
+		else if (!same) /* said, whatever it is */
+			*given = (struct pq_given){
+			    .state = PQ_SAID, .text = {"", 0}, .opened = true, .or_none = a->type != PQ_TYPE_BOOL};
+	}
+}
+
+static bool
+set_up(const struct run *run, struct pq_eval *ev)
+{
+	if (!pq_eval_alone(ev))
+		return false;
+	open_facts(run, &ev->req);
+	open_facts(run, &ev->parties[0]);
+	open_facts(run, &ev->parties[0].owners[0]);
+	open_facts(run, &ev->hits[0]);
+	open_facts(run, &ev->intermediates[0]);
+	return true;
+}
+
 enum pq_status
 pq_calendar_of(const struct pq_image *image, const char *fact, const char *value, int32_t from, int32_t to,
                struct pq_arena *arena, struct pq_calendar *ret, struct pq_err *err)
 {
 	struct run run = {.image = image, .arena = arena};
-	struct pq_request request = {0};
+	const struct pq_facts nothing = {0};
+	const struct pq_party party = {.owners = &nothing, .n_owners = 1};
+	struct pq_request request = {.parties = &party,
+	                             .n_parties = 1,
+	                             .hits = &nothing,
+	                             .n_hits = 1,
+	                             .intermediates = &nothing,
+	                             .n_intermediates = 1};
 	struct pq_eval ev = {.image = image, .p = &image->p, .request = &request, .arena = arena};
 	struct pq_dates dates;
 
@@ -232,10 +303,8 @@ pq_calendar_of(const struct pq_image *image, const char *fact, const char *value
 		status = pq_image_dates(image, from, to, arena, &dates, err);
 	if (status != PQ_OK)
 		return status;
-	if (!pq_eval_alone(&ev))
+	if (!set_up(&run, &ev))
 		return pq_fail(err, PQ_ENOMEM, "out of memory");
-	ev.req.given[image->p.attrs[run.attr].slot] = (struct pq_given){
-	    .state = PQ_SAID, .n_symbols = 1, .symbols = &run.symbol};
 	for (size_t i = 0; i < dates.n && !run.oom; i++) {
 		struct day before, after;
 		if (!look(&run, &ev, &request, dates.at[i] - 1, &before) || !look(&run, &ev, &request, dates.at[i], &after))

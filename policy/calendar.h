@@ -25,6 +25,7 @@ struct pq_change {
 	const char *value;     /* of attributes: the symbol; else "" */
 	const char *cite;
 	const char *source;    /* file:line; "" for attributes */
+	const char *title;     /* of rules: what it says, for people; else NULL */
 };
 
 struct pq_calendar {
@@ -33,7 +34,10 @@ struct pq_calendar {
 };
 
 /**
- * Every date in [from, to) on which something changes where the fact has this value and everything else is open.
+ * Every date in [from, to) on which something changes where the fact has this value and everything else is open: said,
+ * but not known. There is one party with one owner, one hit and one stop on the way; what they say of the same domain
+ * is this value too, so that the calendar of a country is that of dealings with it alone. Rules count that may hold
+ * for some transaction, whatever its outcome.
  *
  * Ownership: *ret lives in `arena` and the image.
  * Fails:     PQ_EINVAL (no such fact of the whole request, no such symbol; err names which), PQ_ENOMEM.

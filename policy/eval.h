@@ -57,7 +57,8 @@ struct pq_given {
 	int64_t number;
 	struct pq_text text;   /* path of a code (with dots); the text of a text fact */
 	uint32_t named_by;     /* fact under whose name an unknown is asked for; 0 (never a fact) = its own */
-	bool opened;           /* near.c: treated as unknown, whatever is said */
+	bool opened;           /* near.c, calendar.c: treated as unknown, whatever is said */
+	bool or_none;          /* calendar.c: where it is opened it may also have no value */
 };
 
 enum pq_number_state { PQ_NUMBER_NONE, PQ_NUMBER_KNOWN, PQ_NUMBER_UNKNOWN };

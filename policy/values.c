@@ -675,16 +675,18 @@ fact_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, stru
 	const struct pq_given *given = &element->given[a->slot];
 	bool open = false, own = given->state == PQ_SAID_UNKNOWN;
 
-	if (given->opened)
+	if (given->opened) {
 		put_unknown(ev, element, attr, acc, &open);
-	else if (given->state == PQ_SAID)
+		acc->may_none |= given->or_none;
+	} else if (given->state == PQ_SAID) {
 		put_given(acc, a, given);
-	else if (given->state == PQ_SILENT)
+	} else if (given->state == PQ_SILENT) {
 		silent_value(ev, where, attr, acc, scratch, &open, &own);
-	else if (a->has_null_is && given->named_by == 0)
+	} else if (a->has_null_is && given->named_by == 0) {
 		put_literal(ev, acc, a, a->null_none, a->null_symbols, a->null_number);
-	else
+	} else {
 		put_unknown(ev, element, attr, acc, &open);
+	}
 	struct pq_val *val = &element->vals[a->slot];
 	bool changed = store(a, val, acc) || val->open != open;
 	val->open = open;
