@@ -47,7 +47,7 @@ says "rule can apply    ear.740-2.a12"
 
 # What concerns another country only is not in a country's calendar.
 calendar AU
-exits 1 grep -q 'itar_126_1\|D:5' "$scratch/calendar"
+exits 1 grep -q 'itar_126_1:\|country_groups: .*D:5' "$scratch/calendar"
 
 exits 3 "$PRATIQUE" calendar --store "$STORE" --to XX
 exits 2 "$PRATIQUE" calendar --store "$STORE"
