@@ -179,9 +179,9 @@ def typical(path, save="reply.bin"):
 
 # ---- loads --------------------------------------------------------------------------------------------------------
 
-def client(mode, address, path, core=CLIENT_CORE, limit=None, **options):
+def client(mode, address, file, core=CLIENT_CORE, limit=None, **options):
     """One run of bench/client; its JSON."""
-    command = [program("bench/client"), mode, address, path] + [f"{k}={v}" for k, v in options.items()]
+    command = [program("bench/client"), mode, address, file] + [f"{k}={v}" for k, v in options.items()]
     seconds = limit or 15 + float(options.get("seconds", 2)) + float(options.get("warm", 0.5))
     done = subprocess.run(pinned(core, command), capture_output=True, text=True, timeout=seconds)
     if done.returncode != 0:
