@@ -32,6 +32,7 @@ struct options {
 	double seconds, warm;         /* measured, and before that */
 	size_t connections, streams;  /* streams: in flight on each connection */
 	size_t items;                 /* of a batch or a frame */
+	size_t unpack;                /* `frames`: each so-many-th reply is unpacked; 0 = none */
 	uint64_t seed;
 	const char *kind; /* of abuse, of frames */
 	const char *save; /* `sizes`: where the reply of median size goes */

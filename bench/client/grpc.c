@@ -74,7 +74,7 @@ unary_init(struct unary *unary)
 }
 
 bool
-unary_start(struct unary *unary, struct channels *channels, size_t channel, grpc_slice body)
+unary_start(struct unary *unary, struct channels *channels, size_t channel, grpc_slice body, void *tag)
 {
 	grpc_op ops[6] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}};
 
@@ -94,7 +94,7 @@ unary_start(struct unary *unary, struct channels *channels, size_t channel, grpc
 	ops[5].data.recv_status_on_client.trailing_metadata = &unary->trailing;
 	ops[5].data.recv_status_on_client.status = &unary->code;
 	ops[5].data.recv_status_on_client.status_details = &unary->details;
-	return grpc_call_start_batch(unary->call, ops, 6, unary, NULL) == GRPC_CALL_OK;
+	return grpc_call_start_batch(unary->call, ops, 6, tag != NULL ? tag : unary, NULL) == GRPC_CALL_OK;
 }
 
 void

@@ -19,7 +19,7 @@ struct channels {
 bool channels_init(struct channels *channels, const struct options *options, size_t n, const char *path);
 void channels_release(struct channels *channels);
 
-/** A unary call; its slots are used again. The tag is the call itself. */
+/** A unary call; its slots are used again. */
 struct unary {
 	grpc_call *call;
 	grpc_metadata_array initial, trailing;
@@ -32,7 +32,8 @@ struct unary {
 };
 
 void unary_init(struct unary *unary);
-bool unary_start(struct unary *unary, struct channels *channels, size_t channel, grpc_slice body);
+/** `tag` comes back on the queue, or for NULL the call itself. `body` stays the caller's. */
+bool unary_start(struct unary *unary, struct channels *channels, size_t channel, grpc_slice body, void *tag);
 /** After its tag came back: gives back what the call held. `*ret_bytes` is the reply's length. */
 void unary_end(struct unary *unary, size_t *ret_bytes);
 void unary_release(struct unary *unary);

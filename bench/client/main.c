@@ -18,8 +18,8 @@ static const char usage[] =
 	"  mix     unary calls in a closed loop on bare HTTP/2, the bodies in turn: `connections` x `streams`\n"
 	"  abuse   kind=never_read, half_message, reset, largest: `rate` a second, by a client with bad manners\n"
 	"  hold    kind=connection or stream: open `connections` (and `streams` on each), then wait for standard input to end\n"
-	"  names: rate (1000), seconds (2), warm (0.5), connections (8), streams (32), items (1000), seed (1), path, kind,\n"
-	"         save, nap_us\n"
+	"  names: rate (1000), seconds (2), warm (0.5), connections (8), streams (32), items (1000), unpack (1: replies of\n"
+	"         frames, each so-many-th), seed (1), path, kind, save, nap_us\n"
 	"BODIES is a file of gRPC frames, as tools/bodies writes them.\n";
 
 static const struct mode {
@@ -151,6 +151,8 @@ take(struct options *options, const char *argument)
 		options->streams = (size_t)number;
 	else if (NAMED("items"))
 		options->items = (size_t)number;
+	else if (NAMED("unpack"))
+		options->unpack = (size_t)number;
 	else if (NAMED("seed"))
 		options->seed = (uint64_t)number;
 	else if (NAMED("nap_us"))
@@ -183,6 +185,7 @@ main(int argc, char **argv)
 		.connections = 8,
 		.streams = 32,
 		.items = 1000,
+		.unpack = 1,
 		.seed = 1,
 	};
 	const struct mode *mode = NULL;

@@ -49,7 +49,7 @@ send_due(struct open *open)
 		open->free = unary->next;
 		unary->due = open->due;
 		size_t body = bench_random_below(&open->random, open->options->bodies.n);
-		unary_start(unary, &open->channels, open->sent % open->channels.n, open->bodies[body]);
+		unary_start(unary, &open->channels, open->sent % open->channels.n, open->bodies[body], NULL);
 		open->sent++;
 		if (++open->in_flight > open->most_in_flight)
 			open->most_in_flight = open->in_flight;

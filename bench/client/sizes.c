@@ -15,7 +15,7 @@ ask(struct channels *channels, struct unary *unary, const struct body *body)
 {
 	grpc_slice slice = grpc_slice_from_static_buffer(body->frame + BODY_HEAD, body->len - BODY_HEAD);
 
-	if (!unary_start(unary, channels, 0, slice))
+	if (!unary_start(unary, channels, 0, slice, NULL))
 		return false;
 	gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(10, GPR_TIMESPAN));
 	return grpc_completion_queue_next(channels->queue, deadline, NULL).type == GRPC_OP_COMPLETE;
