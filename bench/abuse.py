@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 import bench
 
 SHARE = 0.05
+SECONDS = max(bench.SECONDS, 2)
 OTHERS = 0.2
 KINDS = ("never_read", "half_message", "reset", "largest")
 TRIAL = {"never_read": 300, "half_message": 300, "reset": 300, "largest": 20}
@@ -32,8 +33,8 @@ def beside(server, others, rate, kind, body, abuse_rate):
     if kind:
         abuser = subprocess.Popen(bench.pinned(bench.CLIENT_CORE, [
             bench.program("bench/client"), "abuse", server.address, body, f"kind={kind}", f"rate={abuse_rate}", "warm=0",
-            f"seconds={bench.SECONDS + bench.WARM + 0.5}"]), stdout=subprocess.PIPE, text=True)
-    result = bench.client("open", server.address, others, rate=rate, seconds=bench.SECONDS, warm=bench.WARM, nap_us=20)
+            f"seconds={SECONDS + bench.WARM + 0.5}"]), stdout=subprocess.PIPE, text=True)
+    result = bench.client("open", server.address, others, rate=rate, seconds=SECONDS, warm=bench.WARM, nap_us=20)
     if abuser:
         told, _ = abuser.communicate(timeout=30)
         result["abuser"] = bench.json.loads(told) if told else None

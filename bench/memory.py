@@ -87,15 +87,20 @@ def shared_store(report):
 def run():
     report = bench.Report("memory", __doc__.splitlines()[0])
     every = bench.bodies("all")
-    servers = {n: bench.ours(n, core=None, name=f"{n} shards") for n in (1, 2, 8)}
+    two = bench.ours(2, core=None)
     time.sleep(1)
-    idle = {n: private(server) for n, server in servers.items()}
-    figures = rollup(servers[2].pid)
-    report.note(f"idle, KiB private: {idle[1]} with 1 shard, {idle[2]} with 2, {idle[8]} with 8; "
-                f"one more shard {(idle[8] - idle[2]) / 6:.0f}; resident with 2: {figures['Rss']}")
-    two = servers[2]
-    servers[1].stop()
-    servers[8].stop()
+    figures = rollup(two.pid)
+    alone = figures["Private_Clean"] + figures["Private_Dirty"]
+    report.note(f"idle and alone with 2 shards, KiB: resident {figures['Rss']}, private {alone} (the store's "
+                f"{of_store(two.pid)['resident']} are in it, as nobody else maps it), written to {figures['Private_Dirty']}")
+    dirty = {}
+    for n in (1, 2, 8):
+        server = bench.ours(n, core=None, name=f"{n} shards")
+        time.sleep(0.5)
+        dirty[n] = rollup(server.pid)["Private_Dirty"]
+        server.stop()
+    report.note(f"KiB written to, idle: {dirty[1]} with 1 shard, {dirty[2]} with 2, {dirty[8]} with 8; one more shard "
+                f"{(dirty[8] - dirty[2]) / 6:.0f}")
     load = loaded(two, every)
     time.sleep(1)
     report.note(f"under load (8 connections with 32 calls, all cases, 2 shards), KiB private at most: {load}; "
@@ -108,9 +113,9 @@ def run():
         report.data[label] = {"kib_each": more / each, "held": told, "kib_left_after": left}
         report.note(f"a {label}: {more / each:.1f} KiB private each ({told}); {left} KiB left after they closed")
     two.stop()
-    report.data.update(idle_kib=idle, load_kib=load)
+    report.data.update(idle_kib=alone, dirty_kib=dirty, load_kib=load)
     shared_store(report)
-    report.target("private, idle with 2 shards", idle[2] / 1024, 16, below=True, unit=" MiB")
+    report.target("private, idle with 2 shards", alone / 1024, 16, below=True, unit=" MiB")
     report.target("private, under load", load / 1024, 64, below=True, unit=" MiB")
     report.close()
 

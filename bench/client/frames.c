@@ -45,9 +45,10 @@ struct frames {
 	size_t n, next;
 	struct flow *flows;
 	size_t n_flows, running;
-	int64_t begin, end;
+	int64_t begin, end, last; /* last: when the last reply came */
 	struct samples samples;
-	size_t replies, decided, refused, bytes, sent_bytes, failed;
+	size_t replies, decided, refused, bytes, failed; /* from `begin` on */
+	size_t results; /* warm-up included */
 	grpc_status_code worst;
 };
 
@@ -83,7 +84,6 @@ next_message(struct frames *frames)
 	size_t len = pratique__v1__batch_decide_request__get_packed_size(&message);
 	grpc_slice slice = grpc_slice_malloc(len);
 	pratique__v1__batch_decide_request__pack(&message, GRPC_SLICE_START_PTR(slice));
-	frames->sent_bytes += len;
 	return slice;
 }
 
@@ -149,8 +149,10 @@ take_reply(struct frames *frames, grpc_byte_buffer *buffer, int64_t begun)
 	if (fine && frames->options->unpack > 0 && frames->replies % frames->options->unpack == 0)
 		fine = unpacks(GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all), n);
 	frames->failed += !fine;
-	/* What was begun before the measured time counts if it ends in it, what ends after it does not: a steady flow. */
-	if (now >= frames->begin && now < frames->end) {
+	frames->results += decided + refused;
+	frames->last = now;
+	/* What was begun in the measured time counts to its end, and the time does too: a frame may take a long part of it. */
+	if (now >= frames->begin) {
 		frames->replies++;
 		frames->decided += decided;
 		frames->refused += refused;
@@ -362,9 +364,11 @@ client_frames(const struct options *options)
 	if (!run(&frames, stream))
 		return NULL;
 	size_t results = frames.decided + frames.refused;
+	double seconds = (double)(frames.last - frames.begin) / 1e9;
 	/* The process ends here; calls, channels and messages end with it. */
-	return json_pack("{s:s,s:s,s:f,s:I,s:I,s:I,s:I,s:i,s:f,s:o}", "mode", "frames", "kind", options->kind, "per_second",
-	                 (double)results / options->seconds, "replies", (json_int_t)frames.replies, "decided",
+	return json_pack("{s:s,s:s,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:i,s:f,s:o}", "mode", "frames", "kind", options->kind, "per_second",
+	                 results > 0 ? (double)results / seconds : 0.0, "elapsed_s", seconds + options->warm, "results",
+	                 (json_int_t)frames.results, "replies", (json_int_t)frames.replies, "decided",
 	                 (json_int_t)frames.decided, "refused", (json_int_t)frames.refused, "failed",
 	                 (json_int_t)frames.failed, "status", (int)frames.worst, "reply_bytes_each",
 	                 results > 0 ? (double)frames.bytes / (double)results : 0.0, "us", samples_json(&frames.samples));
