@@ -61,6 +61,7 @@ struct pq_grid_column {
 struct pq_grid_part {
 	const char *name, *title;
 	const char *row_fact, *column_fact;
+	const char *party_fact; /* of each party, which has the column's value, too; NULL = none */
 	struct pq_request base;
 	struct pq_texts rows;
 	size_t *row_class, *column_class; /* the first row or column that the law treats like it (policy/classes.h) */
@@ -94,7 +95,8 @@ pq_grid_at(const struct pq_grid_part *part, size_t row, size_t column)
 
 /**
  * Read a scenario into grid->parts: a case file's "as_of" and "request", with "title", "rows" (a code fact), "columns"
- * (a fact of symbols) and "special" (more columns: name → facts). Fails: as pq_request_from_json(); PQ_ELIMIT.
+ * (a fact of symbols), "parties" (a fact of parties that has the column's value, too; may be left out) and "special"
+ * (more columns: name → facts, that of the columns first). Fails: as pq_request_from_json(); PQ_ELIMIT.
  */
 PQ_MUST_USE enum pq_status pq_grid_scenario(struct pq_grid *grid, const struct pq_image *image, const char *path,
                                             struct pq_err *err);

@@ -128,6 +128,28 @@ number_of(struct worker *w, const char *text, uint32_t *ret, struct pq_err *err)
 	return ok ? PQ_OK : pq_fail(err, PQ_ENOMEM, "the grid needs more memory than it may have");
 }
 
+/* The parties of the scenario, each with the column's value in one fact more. */
+static bool
+make_parties(struct worker *w, const struct pq_grid_part *part, size_t column, struct pq_request *request)
+{
+	struct pq_party *parties = pq_arena_array(&w->scratch, request->n_parties + 1, sizeof(*parties));
+
+	for (size_t i = 0; parties != NULL && i < request->n_parties; i++) {
+		size_t n = request->parties[i].facts.n;
+		struct pq_fact *facts = pq_arena_array(&w->scratch, n + 1, sizeof(*facts));
+		if (facts == NULL)
+			return false;
+		if (n > 0)
+			memcpy(facts, request->parties[i].facts.at, n * sizeof(*facts));
+		facts[n] = (struct pq_fact){{part->party_fact, strlen(part->party_fact)},
+		                            part->columns[column].facts.at[0].value};
+		parties[i] = request->parties[i];
+		parties[i].facts = (struct pq_facts){facts, n + 1};
+	}
+	request->parties = parties;
+	return parties != NULL;
+}
+
 /* The facts of the scenario, over them those of the column and the row. */
 static enum pq_status
 make_request(struct worker *w, const struct pq_grid_part *part, size_t row, size_t column, struct pq_request *ret,
@@ -155,6 +177,8 @@ make_request(struct worker *w, const struct pq_grid_part *part, size_t row, size
 	                              {.kind = PQ_VALUE_TEXT, .text = {code, strlen(code)}}};
 	*ret = part->base;
 	ret->facts = (struct pq_facts){facts, n};
+	if (part->party_fact != NULL && !make_parties(w, part, column, ret))
+		return pq_fail(err, PQ_ENOMEM, "the grid needs more memory than it may have");
 	return PQ_OK;
 }
 

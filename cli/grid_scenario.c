@@ -86,6 +86,10 @@ special_column(const struct reading *r, const char *name, const json_t *values)
 			return no_memory(r->err);
 		facts[n++] = (struct pq_fact){{fact, strlen(fact)}, {.kind = PQ_VALUE_TEXT, .text = {copy, strlen(copy)}}};
 	}
+	if (n == 0 || facts[0].name.len != strlen(r->part->column_fact) ||
+	    memcmp(facts[0].name.at, r->part->column_fact, facts[0].name.len) != 0)
+		return pq_fail_at(r->err, PQ_EINVAL, r->path, 0, 0, "\"special\": %.80s does not begin with %.80s", name,
+		                  r->part->column_fact);
 	name = pq_arena_strndup(arena, name, strlen(name));
 	r->part->columns[r->part->n_columns++] = (struct pq_grid_column){name, {facts, n}};
 	return name != NULL ? PQ_OK : no_memory(r->err);
@@ -121,6 +125,8 @@ read_part(const struct reading *r, const char *data, size_t len)
 		status = take_text(r, root, "rows", &r->part->row_fact);
 	if (status == PQ_OK)
 		status = take_text(r, root, "columns", &r->part->column_fact);
+	if (status == PQ_OK && json_object_get(root, "parties") != NULL)
+		status = take_text(r, root, "parties", &r->part->party_fact);
 	if (status == PQ_OK)
 		status = read_columns(r, root);
 	json_decref(root);
