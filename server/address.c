@@ -146,6 +146,74 @@ pq_address_clear(const struct pq_address *address, struct pq_err *err)
 	return PQ_OK;
 }
 
+/* "127.0.0.1:80" and "[::1]:80" have been parsed, so nothing of this can fail. */
+static socklen_t
+socket_name(const struct pq_address *address, struct sockaddr_storage *ret)
+{
+	struct sockaddr_un *local = (struct sockaddr_un *)ret;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+	char host[PQ_ADDRESS_TEXT];
+
+	memset(ret, 0, sizeof(*ret));
+	if (address->path[0] != '\0') {
+		local->sun_family = AF_UNIX;
+		memcpy(local->sun_path, address->path, strnlen(address->path, sizeof(local->sun_path) - 1));
+		return sizeof(*local);
+	}
+	const char *colon = strrchr(address->target, ':');
+	bool bracketed = address->target[0] == '[';
+	snprintf(host, sizeof(host), "%.*s", (int)(colon - address->target) - (bracketed ? 2 : 0),
+	         address->target + bracketed);
+	in_port_t port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+	if (bracketed) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = port;
+		inet_pton(AF_INET6, host, &v6->sin6_addr);
+		return sizeof(*v6);
+	}
+	v4->sin_family = AF_INET;
+	v4->sin_port = port;
+	inet_pton(AF_INET, host, &v4->sin_addr);
+	return sizeof(*v4);
+}
+
+static int
+port_of(int fd)
+{
+	struct sockaddr_storage name = {0};
+	socklen_t len = sizeof(name);
+
+	if (getsockname(fd, (struct sockaddr *)&name, &len) != 0)
+		return 0;
+	return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
+	                                        : ((struct sockaddr_in *)&name)->sin_port);
+}
+
+enum pq_status
+pq_address_listen(struct pq_address *address, int *ret_fd, struct pq_err *err)
+{
+	struct sockaddr_storage name;
+	socklen_t len = socket_name(address, &name);
+	int on = 1, fd = socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		goto out;
+	/* A port whose last connections are still closing is free; two listeners on one port are not allowed. */
+	if (name.ss_family != AF_UNIX && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+		goto out;
+	if (bind(fd, (const struct sockaddr *)&name, len) != 0 || listen(fd, SOMAXCONN) != 0)
+		goto out;
+	pq_address_bound(address, port_of(fd));
+	*ret_fd = fd;
+	return PQ_OK;
+out:;
+	int error = errno;
+	if (fd >= 0)
+		close(fd);
+	return pq_fail_at(err, PQ_EIO, address->target, 0, 0, "cannot be listened on: %s", strerror(error));
+}
+
 void
 pq_address_bound(struct pq_address *address, int port)
 {

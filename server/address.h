@@ -35,6 +35,12 @@ PQ_MUST_USE enum pq_status pq_address_parse(const char *text, bool public_allowe
  */
 PQ_MUST_USE enum pq_status pq_address_clear(const struct pq_address *address, struct pq_err *err);
 
+/**
+ * Listen. The address remembers its real port, or which socket it made.
+ * Ownership: *ret_fd, which does not block, is the caller's. Fails: PQ_EIO (err names the address).
+ */
+PQ_MUST_USE enum pq_status pq_address_listen(struct pq_address *address, int *ret_fd, struct pq_err *err);
+
 /** After listening: remember the port, or which socket it is. */
 void pq_address_bound(struct pq_address *address, int port);
 

@@ -74,7 +74,7 @@ serve(const struct pq_options *options, const sigset_t *ending)
 	if (status != PQ_OK)
 		return complain("start_failed", &err, status == PQ_EIO ? EXIT_LISTEN : EXIT_FAILED);
 	tell_ready(server, options->ready_fd);
-	PQ_LOG(PQ_LOG_INFO, "ready", PQ_LOG_NUMBER("workers", server->n_workers));
+	PQ_LOG(PQ_LOG_INFO, "ready", PQ_LOG_NUMBER("shards", server->n_workers));
 
 	while (sigwait(ending, &number) != 0)
 		;
@@ -87,6 +87,17 @@ serve(const struct pq_options *options, const sigset_t *ending)
 	int64_t took = pq_server_end(server);
 	PQ_LOG(PQ_LOG_INFO, "ended", PQ_LOG_NUMBER("milliseconds", took));
 	return EXIT_ENDED;
+}
+
+/*
+ * With epoll all queues of the process share one set of descriptors, so that one shard's thread wakes for another's
+ * connections and hands them on. With poll each shard looks at its own, which costs the more the more there are.
+ */
+static void
+choose_polling(const struct pq_options *options)
+{
+	if (options->shards > 1)
+		setenv("GRPC_POLL_STRATEGY", "poll", 0);
 }
 
 int
@@ -107,6 +118,7 @@ main(int argc, char **argv)
 		return fflush(stdout) == 0 ? EXIT_ENDED : EXIT_FAILED;
 	}
 	pq_log_set_level(options.log_level);
+	choose_polling(&options);
 	gpr_set_log_function(log_grpc);
 
 	/* Before the first thread, which inherits it: signals are for the main thread, and a broken pipe is no reason to die. */

@@ -17,7 +17,9 @@ const char pq_options_help[] =
 	"                              (PRATIQUE_LISTEN, separated by commas; default " DEFAULT_LISTEN ")\n"
 	"  --insecure-public           allow addresses that other machines reach, though calls are not encrypted\n"
 	"                              (PRATIQUE_INSECURE_PUBLIC=1)\n"
-	"  --workers N                 threads that answer (PRATIQUE_WORKERS; default: one a processor)\n"
+	"  --shards N                  threads that answer, each with its own share of the connections\n"
+	"                              (PRATIQUE_SHARDS; default: one a processor). With more than 300 connections a\n"
+	"                              shard, set GRPC_POLL_STRATEGY=epoll1\n"
 	"  --max-message-bytes N       largest request (PRATIQUE_MAX_MESSAGE_BYTES; default 1048576)\n"
 	"  --max-batch-items N         requests in a batch or frame (PRATIQUE_MAX_BATCH_ITEMS; default 1000)\n"
 	"  --max-concurrent-streams N  calls at once on a connection (PRATIQUE_MAX_CONCURRENT_STREAMS; default 256)\n"
@@ -49,7 +51,7 @@ static const struct option options[] = {
 	{"--store", "PRATIQUE_STORE", TEXT, MEMBER(store), 0, 0},
 	{"--insecure-public", "PRATIQUE_INSECURE_PUBLIC", SWITCH, MEMBER(insecure_public), 0, 0},
 	{"--listen", "PRATIQUE_LISTEN", LISTEN, 0, 0, 0},
-	{"--workers", "PRATIQUE_WORKERS", UNSIGNED, MEMBER(workers), 1, PQ_SERVER_WORKERS_MAX},
+	{"--shards", "PRATIQUE_SHARDS", UNSIGNED, MEMBER(shards), 1, PQ_SERVER_WORKERS_MAX},
 	{"--max-message-bytes", "PRATIQUE_MAX_MESSAGE_BYTES", SIZE, MEMBER(max_message_bytes), 1024,
      PQ_SERVER_MESSAGE_BYTES_MAX},
 	{"--max-batch-items", "PRATIQUE_MAX_BATCH_ITEMS", SIZE, MEMBER(max_batch_items), 1, PQ_SERVER_BATCH_ITEMS_MAX},
@@ -242,7 +244,7 @@ pq_options_parse(int argc, char *const *argv, char *(*env)(const char *), struct
 {
 	struct given given = {0};
 	struct pq_options to = {
-		.workers = processors(),
+		.shards = processors(),
 		.max_message_bytes = PQ_SERVER_MESSAGE_BYTES,
 		.max_batch_items = PQ_SERVER_BATCH_ITEMS,
 		.max_concurrent_streams = PQ_SERVER_STREAMS,

@@ -15,7 +15,7 @@ struct pq_options {
 	const char *store; /* path of the sealed store */
 	struct pq_address listen[PQ_SERVER_LISTEN_MAX];
 	size_t n_listen;                 /* at least one */
-	unsigned workers;                /* threads that answer */
+	unsigned shards;                 /* threads that answer */
 	size_t max_message_bytes;        /* of a request */
 	size_t max_batch_items;          /* requests in a batch or frame */
 	unsigned max_concurrent_streams; /* of a connection */

@@ -6,6 +6,7 @@
 #ifndef PQ_SERVER_SERVER_H
 #define PQ_SERVER_SERVER_H
 
+#include "server/accept.h"
 #include "server/address.h"
 #include "server/descriptors.h"
 #include "server/options.h"
@@ -13,12 +14,11 @@
 
 struct pq_server {
 	const struct pq_options *options;
-	grpc_server *grpc;
-	void *methods[PQ_RPC_COUNT]; /* as gRPC knows them */
 	struct pq_worker workers[PQ_SERVER_WORKERS_MAX];
 	size_t n_workers;
 	struct pq_address addresses[PQ_SERVER_LISTEN_MAX];
 	size_t n_addresses; /* that are listened on */
+	struct pq_acceptor acceptor;
 	struct pq_revision_publisher revisions;
 	struct pq_descriptors *descriptors;
 	_Atomic(bool) serving;   /* what health says */

@@ -87,7 +87,7 @@ pq_stream_post(struct pq_worker *worker, enum pq_rpc_index index)
 	worker->n_streams++;
 
 	grpc_byte_buffer **payload = pq_rpcs[index].shape == PQ_RPC_WATCH ? &stream->in : NULL;
-	grpc_call_error error = grpc_server_request_registered_call(server->grpc, server->methods[index], &stream->call,
+	grpc_call_error error = grpc_server_request_registered_call(worker->grpc, worker->methods[index], &stream->call,
 	                                                            &stream->deadline, &stream->metadata, payload,
 	                                                            worker->queue, worker->queue, &stream->on_request);
 	if (error != GRPC_CALL_OK) {

@@ -45,10 +45,10 @@ post(struct pq_unary *unary)
 	unary->metadata.count = 0;
 	if (unary->index == PQ_RPC_COUNT) {
 		grpc_call_details_init(&unary->asked);
-		error = grpc_server_request_call(server->grpc, &unary->call, &unary->asked, &unary->metadata, worker->queue,
+		error = grpc_server_request_call(worker->grpc, &unary->call, &unary->asked, &unary->metadata, worker->queue,
 		                                 worker->queue, unary);
 	} else {
-		error = grpc_server_request_registered_call(server->grpc, server->methods[unary->index], &unary->call,
+		error = grpc_server_request_registered_call(worker->grpc, worker->methods[unary->index], &unary->call,
 		                                            &unary->deadline, &unary->metadata, &unary->in, worker->queue,
 		                                            worker->queue, unary);
 	}

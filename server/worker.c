@@ -30,6 +30,38 @@ on_down(struct pq_tag *tag, bool ok)
 	grpc_completion_queue_shutdown(worker->queue);
 }
 
+#define INTEGER(key, number)             \
+	{                                    \
+		GRPC_ARG_INTEGER, (char *)(key), \
+		{                                \
+			.integer = (int)(number)     \
+		}                                \
+	}
+
+static void
+create(struct pq_worker *worker)
+{
+	grpc_arg args[] = {
+		INTEGER(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, worker->server->options->max_message_bytes),
+		INTEGER(GRPC_ARG_MAX_CONCURRENT_STREAMS, worker->server->options->max_concurrent_streams),
+		INTEGER(GRPC_ARG_MAX_METADATA_SIZE, PQ_SERVER_METADATA_BYTES),
+		/* The bound on messages counts compressed bytes; what they unpack to has none. */
+		INTEGER(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0),
+		INTEGER(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1u << GRPC_COMPRESS_NONE),
+		INTEGER(GRPC_ARG_ENABLE_CHANNELZ, 0),
+	};
+	const grpc_channel_args channel_args = {sizeof(args) / sizeof(args[0]), args};
+
+	worker->grpc = grpc_server_create(&channel_args, NULL);
+	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
+		bool with_message = pq_rpcs[i].shape != PQ_RPC_DIALOG && pq_rpcs[i].shape != PQ_RPC_FRAMES;
+		worker->methods[i] = grpc_server_register_method(
+			worker->grpc, pq_rpcs[i].path, NULL,
+			with_message ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER : GRPC_SRM_PAYLOAD_NONE, 0);
+	}
+	grpc_server_register_completion_queue(worker->grpc, worker->queue, NULL);
+}
+
 bool
 pq_worker_init(struct pq_worker *worker, struct pq_server *server)
 {
@@ -39,6 +71,7 @@ pq_worker_init(struct pq_worker *worker, struct pq_server *server)
 	if (!pq_unary_init_all(worker))
 		return false;
 	worker->queue = grpc_completion_queue_create_for_next(NULL);
+	create(worker);
 	return true;
 }
 
@@ -112,13 +145,14 @@ run(void *context)
 bool
 pq_worker_start(struct pq_worker *worker)
 {
+	grpc_server_start(worker->grpc);
 	return pthread_create(&worker->thread, NULL, run, worker) == 0;
 }
 
 void
 pq_worker_end(struct pq_worker *worker)
 {
-	grpc_server_shutdown_and_notify(worker->server->grpc, worker->queue, &worker->on_down);
+	grpc_server_shutdown_and_notify(worker->grpc, worker->queue, &worker->on_down);
 }
 
 void
@@ -130,6 +164,7 @@ pq_worker_join(struct pq_worker *worker)
 void
 pq_worker_release(struct pq_worker *worker)
 {
+	grpc_server_destroy(worker->grpc);
 	grpc_completion_queue_destroy(worker->queue);
 	pq_unary_release_all(worker);
 	pq_stream_release_all(worker);
@@ -212,12 +247,19 @@ log_call(const struct pq_rpc *rpc, const struct pq_reply *reply, size_t bytes, g
 	       PQ_LOG_TEXT("error", fault ? reply->message : ""));
 }
 
+/* One thread writes, so that no locked instruction is needed. */
+static void
+count_up(_Atomic(uint64_t) *count, uint64_t by)
+{
+	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
 void
 pq_worker_count(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply, size_t bytes,
                 gpr_timespec began)
 {
-	worker->counts[index].calls++;
-	worker->counts[index].refused += reply->code != GRPC_STATUS_OK;
+	count_up(&worker->counts[index].calls, 1);
+	count_up(&worker->counts[index].refused, reply->code != GRPC_STATUS_OK);
 	log_call(&pq_rpcs[index], reply, bytes, began);
 }
 

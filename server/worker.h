@@ -1,5 +1,6 @@
 /**
- * A worker: a thread with a completion queue, that takes calls, has them handled, and sends the answers.
+ * A worker, or shard: a thread with a gRPC server and a completion queue of its own, that takes calls, has them handled,
+ * and sends the answers. A connection belongs to one worker as long as it lives.
  *
  * Everything of a worker but `server` belongs to its own thread, so nothing of it is locked. A tag on the
  * queue is a `struct pq_tag`, which says itself what to do.
@@ -22,12 +23,15 @@ struct pq_tag {
 	void (*on)(struct pq_tag *tag, bool ok);
 };
 
+/** Written by the worker's thread alone; any may read. */
 struct pq_rpc_counts {
-	uint64_t calls, refused;
+	_Atomic(uint64_t) calls, refused;
 };
 
 struct pq_worker {
 	struct pq_server *server;
+	grpc_server *grpc;
+	void *methods[PQ_RPC_COUNT]; /* as gRPC knows them */
 	grpc_completion_queue *queue;
 	pthread_t thread;
 	struct pq_arena arena; /* scratch of the handler that runs */
@@ -50,14 +54,14 @@ struct pq_worker {
 	uint64_t unimplemented;
 };
 
-/** Prepare a worker and its queue, before the server starts. False: no memory, nothing to release. */
+/** Prepare a worker, its queue and its gRPC server. False: no memory, nothing to release. */
 bool pq_worker_init(struct pq_worker *worker, struct pq_server *server);
 
-/** Start the thread, which posts its calls. The server must have started. False: no thread. */
+/** Start the gRPC server, and the thread, which posts its calls. False: no thread. */
 bool pq_worker_start(struct pq_worker *worker);
 
 /**
- * Begin to end a worker that has a thread: once the server is down, the thread shuts its queue down. It must be the
+ * Begin to end a worker that has a thread: once its gRPC server is down, the thread shuts its queue down. It must be the
  * thread itself, for a call that is gone for gRPC may still be in its handler, and a batch on a queue that is shut down
  * aborts the program.
  */

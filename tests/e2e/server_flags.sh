@@ -24,14 +24,14 @@ exits 2 "$PRATIQUED" --no-such-flag
 complains '--no-such-flag'
 exits 2 "$PRATIQUED" --store
 complains '--store: needs a value'
-for wrong in '--workers 0' '--workers many' '--workers 1000' '--grace -1' '--max-message-bytes 5' '--log-level loud' \
+for wrong in '--shards 0' '--shards many' '--shards 1000' '--grace -1' '--max-message-bytes 5' '--log-level loud' \
 	'--ready-fd 1' '--max-concurrent-streams 0' '--drain-delay 1h'; do
 	# shellcheck disable=SC2086
 	exits 2 "$PRATIQUED" --store "$store" $wrong
 	complains "${wrong%% *}"
 done
-exits 2 env PRATIQUE_WORKERS=none "$PRATIQUED" --store "$store"
-complains PRATIQUE_WORKERS
+exits 2 env PRATIQUE_SHARDS=none "$PRATIQUED" --store "$store"
+complains PRATIQUE_SHARDS
 exits 2 env PRATIQUE_LISTEN=127.0.0.1:0,nowhere "$PRATIQUED" --store "$store"
 complains 'PRATIQUE_LISTEN: "nowhere"'
 for wrong in 127.0.0.1 127.0.0.1:99999 ::1:80 '[127.0.0.1]:80' example.org:80 unix: :80 "unix:$(printf '%0120d' 0)"; do
@@ -68,10 +68,10 @@ stop first
 [ ! -e "$scratch/s.sock" ] || note 'the socket is still there'
 
 # The environment does what flags do; a flag goes first.
-export PRATIQUE_STORE=$scratch/none.mdb PRATIQUE_LISTEN=unix:$scratch/a.sock,unix:$scratch/b.sock PRATIQUE_WORKERS=1
+export PRATIQUE_STORE=$scratch/none.mdb PRATIQUE_LISTEN=unix:$scratch/a.sock,unix:$scratch/b.sock PRATIQUE_SHARDS=1
 start environment --store "$store"
 [ "$(wc -l <"$scratch/environment.ready")" -eq 2 ] || note 'not both addresses of PRATIQUE_LISTEN'
-logged environment '"workers":1'
+logged environment '"shards":1'
 stop environment
 
 finish

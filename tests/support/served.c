@@ -35,7 +35,7 @@ served_prepare(unsigned workers)
 	pq_arena_init(&served->arena, (size_t)256 << 20);
 	served->options = (struct pq_options){
 		.store = served->store,
-		.workers = workers,
+		.shards = workers,
 		.max_message_bytes = PQ_SERVER_MESSAGE_BYTES,
 		.max_batch_items = PQ_SERVER_BATCH_ITEMS,
 		.max_concurrent_streams = 100,

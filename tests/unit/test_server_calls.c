@@ -53,7 +53,7 @@ start(struct fixture *f, unsigned workers)
 	snprintf(unix_address, sizeof(unix_address), "unix:%s", f->socket);
 	f->options = (struct pq_options){
 		.store = f->store,
-		.workers = workers,
+		.shards = workers,
 		.max_message_bytes = 65536,
 		.max_batch_items = PQ_SERVER_BATCH_ITEMS,
 		.max_concurrent_streams = 100,
@@ -731,6 +731,13 @@ test_eight_workers(void **state)
 		assert_int_equal(askers[i].answered, askers[i].calls);
 		assert_int_equal(askers[i].wrong, 0);
 	}
+	/* Each shard has had its share of the connections. */
+	uint64_t calls[8];
+	struct pq_server *server = f->server;
+	for (size_t i = 0; i < 8; i++)
+		calls[i] = atomic_load_explicit(&server->workers[i].counts[PQ_RPC_DECIDE].calls, memory_order_relaxed);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(calls[i], ASKERS / 8 * 200);
 }
 
 /* While revisions change under the workers, every request is answered. */

@@ -73,7 +73,7 @@ test_defaults(void **state)
 	assert_string_equal(options.store, "a.mdb");
 	assert_int_equal(options.n_listen, 1);
 	assert_string_equal(options.listen[0].target, "127.0.0.1:8300");
-	assert_true(options.workers >= 1);
+	assert_true(options.shards >= 1);
 	assert_int_equal(options.max_message_bytes, PQ_SERVER_MESSAGE_BYTES);
 	assert_int_equal(options.grace_s, PQ_SERVER_GRACE);
 	assert_int_equal(options.drain_delay_s, 0);
@@ -88,11 +88,11 @@ test_flags(void **state)
 	struct pq_err err = {0};
 
 	(void)state;
-	assert_int_equal(parse("--listen=unix:/a --workers=3 --store b --listen [::1]:0 --grace 0 --drain-delay 7"
+	assert_int_equal(parse("--listen=unix:/a --shards=3 --store b --listen [::1]:0 --grace 0 --drain-delay 7"
 	                       " --max-message-bytes 4096 --max-concurrent-streams 5 --log-level warn --ready-fd 9",
 	                       NULL, &options, &err),
 	                 PQ_OK);
-	assert_int_equal(options.workers, 3);
+	assert_int_equal(options.shards, 3);
 	assert_int_equal(options.n_listen, 2);
 	assert_string_equal(options.listen[0].path, "/a");
 	assert_string_equal(options.listen[1].target, "[::1]:0");
@@ -112,7 +112,7 @@ test_environment(void **state)
 		"e.mdb",
 		"PRATIQUE_LISTEN",
 		"unix:/a,127.0.0.1:1",
-		"PRATIQUE_WORKERS",
+		"PRATIQUE_SHARDS",
 		"2",
 		"PRATIQUE_GRACE",
 		"9",
@@ -127,12 +127,12 @@ test_environment(void **state)
 	assert_int_equal(parse("", env, &options, &err), PQ_OK);
 	assert_string_equal(options.store, "e.mdb");
 	assert_int_equal(options.n_listen, 2);
-	assert_int_equal(options.workers, 2);
+	assert_int_equal(options.shards, 2);
 	assert_int_equal(options.grace_s, 9);
 	/* A flag takes the place of its variable, addresses included, even of one that is wrong. */
-	assert_int_equal(parse("--listen 127.0.0.1:5 --workers 4", env, &options, &err), PQ_OK);
+	assert_int_equal(parse("--listen 127.0.0.1:5 --shards 4", env, &options, &err), PQ_OK);
 	assert_int_equal(options.n_listen, 1);
-	assert_int_equal(options.workers, 4);
+	assert_int_equal(options.shards, 4);
 }
 
 static void
@@ -150,10 +150,10 @@ test_wrong(void **state)
 		{"--store a extra", "extra"},
 		{"--store a --worker 1", "--worker"},
 		{"--store a --insecure-public=1", "--insecure-public=1"},
-		{"--store a --workers 0", "--workers"},
-		{"--store a --workers 65", "--workers"},
-		{"--store a --workers 3x", "--workers"},
-		{"--store a --workers 18446744073709551617", "--workers"},
+		{"--store a --shards 0", "--shards"},
+		{"--store a --shards 65", "--shards"},
+		{"--store a --shards 3x", "--shards"},
+		{"--store a --shards 18446744073709551617", "--shards"},
 		{"--store a --grace 3601", "--grace"},
 		{"--store a --max-message-bytes 1023", "--max-message-bytes"},
 		{"--store a --log-level INFO", "--log-level"},
@@ -212,7 +212,7 @@ test_help_and_version(void **state)
 	struct pq_err err = {0};
 
 	(void)state;
-	assert_int_equal(parse("--workers x --help", NULL, &options, &err), PQ_OK);
+	assert_int_equal(parse("--shards x --help", NULL, &options, &err), PQ_OK);
 	assert_true(options.help);
 	assert_int_equal(parse("--version", NULL, &options, &err), PQ_OK);
 	assert_true(options.version);
