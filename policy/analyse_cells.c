@@ -178,7 +178,7 @@ walk_value(struct pq_an *an, const struct pq_cell_fact *fact, uint32_t symbol, s
 		an->oom = true;
 		return;
 	}
-	for (uint32_t i = 0; i < an->image->meta->scope_attrs[PQ_SCOPE_REQUEST]; i++)
+	for (uint32_t i = 0; i < an->image->meta->scope_facts[PQ_SCOPE_REQUEST]; i++)
 		ev.req.given[i].opened = true;
 	ev.req.given[an->p->attrs[fact->fact].slot] =
 		(struct pq_given){.state = PQ_SAID, .n_symbols = symbol != PQ_NO_INDEX, .symbols = &symbol, .text = {"", 0}};
