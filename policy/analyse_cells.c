@@ -184,6 +184,7 @@ walk_value(struct pq_an *an, const struct pq_cell_fact *fact, uint32_t symbol, s
 		(struct pq_given){.state = PQ_SAID, .n_symbols = symbol != PQ_NO_INDEX, .symbols = &symbol, .text = {"", 0}};
 	for (size_t d = 0; d <= an->n_dates && !an->oom; d++) {
 		request.as_of = d == 0 ? (an->n_dates > 0 ? an->dates[0] - 1 : 0) : an->dates[d - 1];
+		ev.stale = true;
 		pq_forget_unknowns(&ev);
 		evaluate(&ev, fact);
 		an->oom |= ev.oom;

@@ -76,7 +76,6 @@ uint32_t pq_build_dnf_index(const struct pq_builder *b, const struct pq_dnf *dnf
 void pq_build_depends(struct pq_builder *b);
 /** Emit the facts that an attribute, or the conditions of a space, depend on; the first word. */
 uint32_t pq_build_attr_depends(struct pq_builder *b, uint32_t attr);
-uint32_t pq_build_space_depends(struct pq_builder *b, const struct pq_node *const *nodes, size_t n);
 
 /* compile_space.c: emits dnfs, alts, conds, spaces, columns and bitmaps. */
 void pq_build_spaces(struct pq_builder *b);

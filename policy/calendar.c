@@ -222,6 +222,7 @@ look(struct run *run, struct pq_eval *ev, struct pq_request *request, int32_t da
 	if (ret->sure == NULL || ret->rules == NULL || range.usable == NULL)
 		return false;
 	request->as_of = date;
+	ev->stale = true;
 	pq_forget_unknowns(ev);
 	pq_evaluate(ev, &range);
 	keep_sure(ev, ret->sure);

@@ -5,30 +5,6 @@
 
 /* ---- one evaluation ---- */
 
-void
-pq_var_changed(struct pq_eval *ev, const struct pq_var *var)
-{
-	if (var->attr == PQ_NO_INDEX)
-		ev->stale = true; /* rows feed any number of attributes */
-	else
-		ev->changed[var->attr / 64] |= UINT64_C(1) << (var->attr % 64);
-}
-
-/* Can what depends on these attributes be other than at the last evaluation? */
-static bool
-touched(const struct pq_eval *ev, uint32_t depends)
-{
-	const uint64_t *set = ev->p->words + depends;
-
-	if (ev->stale)
-		return true;
-	for (uint32_t i = 0; i < ev->image->meta->attr_words; i++) {
-		if (set[i] & ev->changed[i])
-			return true;
-	}
-	return false;
-}
-
 bool
 pq_compute_everywhere(struct pq_eval *ev, uint32_t attr)
 {
@@ -55,24 +31,6 @@ pq_compute_everywhere(struct pq_eval *ev, uint32_t attr)
 		changed |= pq_value_compute(ev, &where, attr);
 	}
 	return changed;
-}
-
-static void
-resolve(struct pq_eval *ev)
-{
-	const struct pq_p_meta *meta = ev->image->meta;
-	uint32_t attr = 0, space = 0;
-
-	for (uint32_t level = 0; level + 1 < meta->n_levels; level++) {
-		for (; attr < ev->p->n_attr_order && ev->p->attrs[ev->p->attr_order[attr]].level == level; attr++)
-			if (touched(ev, ev->p->attrs[ev->p->attr_order[attr]].depends))
-				(void)pq_compute_everywhere(ev, ev->p->attr_order[attr]);
-		for (; space < ev->p->n_spaces && ev->p->spaces[space].level == level; space++)
-			if (touched(ev, ev->p->spaces[space].depends))
-				pq_match_space(ev, space);
-	}
-	ev->stale = false;
-	memset(ev->changed, 0, ev->image->meta->attr_words * sizeof(*ev->changed));
 }
 
 static void
@@ -352,10 +310,7 @@ pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret)
 {
 	bool none;
 
-	if (ev->wake != NULL)
-		pq_settle(ev);
-	else
-		resolve(ev);
+	pq_settle(ev);
 	collect_active(ev);
 	struct findings f = find(ev);
 	memset(ret->usable, 0, ev->image->meta->exception_words * sizeof(*ret->usable));

@@ -1,6 +1,5 @@
 /*
- * Which facts an attribute or a space depends on, directly or not. With it the search over completions recomputes only
- * what an assumption can change.
+ * Which attributes an attribute depends on, directly or not: what the analysis of packs asks.
  */
 #include "policy/build.h"
 
@@ -144,16 +143,5 @@ pq_build_attr_depends(struct pq_builder *b, uint32_t attr)
 
 	if (!b->oom)
 		memcpy(out, set_of(b, attr), b->meta.attr_words * sizeof(*out));
-	return first;
-}
-
-uint32_t
-pq_build_space_depends(struct pq_builder *b, const struct pq_node *const *nodes, size_t n)
-{
-	uint32_t first;
-	uint64_t *out = pq_build_append(b, PQ_SECTION_WORDS, b->meta.attr_words, &first);
-
-	for (size_t i = 0; !b->oom && i < n; i++)
-		join_condition(b, out, nodes[i]->dnf, nodes[i]->rule);
 	return first;
 }

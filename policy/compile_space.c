@@ -474,7 +474,6 @@ build_space(struct pq_builder *b, const struct pq_node *const *nodes, size_t n, 
 	space.cols.first = (uint32_t)b->sections[PQ_SECTION_COLS].n;
 	build_cols(&w, &space);
 	build_quants(&w, &space);
-	space.depends = pq_build_space_depends(b, nodes, n);
 	if (space.words > b->meta.max_space_words)
 		b->meta.max_space_words = space.words;
 	*(struct pq_p_space *)pq_build_append(b, PQ_SECTION_SPACES, 1, NULL) = space;

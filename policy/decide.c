@@ -5,142 +5,39 @@
 #include "policy/decide.h"
 
 #include "policy/decide_parts.h"
-#include "policy/eval.h"
-#include "policy/warm.h"
+#include "policy/state.h"
 #include "policy/window.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- memory of an evaluation ---- */
+/* ---- binding ---- */
 
-/* What a request says of an element ... */
-static bool
-make_given(struct pq_eval *ev, struct pq_element *element, enum pq_scope scope, size_t index)
-{
-	element->scope = scope;
-	element->index = (uint16_t)index;
-	element->given =
-	    pq_arena_array(ev->arena, (size_t)ev->image->meta->scope_facts[scope] + 1, sizeof(*element->given));
-	return element->given != NULL;
-}
-
-/* ... and what is made of it. */
-static bool
-make_values(struct pq_eval *ev, struct pq_element *element, enum pq_scope scope)
-{
-	const struct pq_p_meta *meta = ev->image->meta;
-	uint32_t n = meta->scope_attrs[scope];
-
-	element->scope = scope;
-	element->vals = pq_arena_array(ev->arena, (size_t)n + 1, sizeof(*element->vals));
-	element->words = pq_arena_array(ev->arena, 2 * (size_t)meta->scope_words[scope] + 1, sizeof(*element->words));
-	element->tri = pq_arena_array(ev->arena, (size_t)meta->scope_dnfs[scope] + 1, sizeof(*element->tri));
-	element->var = pq_arena_array(ev->arena, (size_t)n + 1, sizeof(*element->var));
-	if (element->vals == NULL || element->words == NULL || element->tri == NULL || element->var == NULL)
-		return false;
-	memset(element->var, 0xff, n * sizeof(*element->var));
-	pq_eval_wire(ev, element);
-	return true;
-}
-
-void
-pq_eval_wire(const struct pq_eval *ev, struct pq_element *element)
-{
-	for (size_t i = 0; i < ev->p->n_attrs; i++) {
-		const struct pq_p_attr *a = &ev->p->attrs[i];
-		if (a->scope != element->scope)
-			continue;
-		struct pq_val *val = &element->vals[a->slot];
-		val->sure = element->words + a->word;
-		val->poss = element->words + ev->image->meta->scope_words[element->scope] + a->word;
-	}
-}
-
+/* Elements of which only the givens are made. */
 static struct pq_element *
-make_elements(struct pq_eval *ev, enum pq_scope scope, size_t n)
+make_elements(const struct pq_image *image, struct pq_arena *arena, enum pq_scope scope, size_t n)
 {
-	struct pq_element *elements = pq_arena_array(ev->arena, n + 1, sizeof(*elements));
+	struct pq_element *elements = pq_arena_array(arena, n + 1, sizeof(*elements));
 
 	for (size_t i = 0; elements != NULL && i < n; i++) {
-		if (!make_given(ev, &elements[i], scope, i))
+		elements[i].scope = scope;
+		elements[i].index = (uint16_t)i;
+		elements[i].given =
+		    pq_arena_array(arena, (size_t)image->meta->scope_facts[scope] + 1, sizeof(*elements[i].given));
+		if (elements[i].given == NULL)
 			return NULL;
 	}
 	return elements;
 }
 
-static bool
-make_all_values(struct pq_eval *ev)
-{
-	bool made = make_values(ev, &ev->req, PQ_SCOPE_REQUEST) && make_values(ev, &ev->decision, PQ_SCOPE_DECISION);
-
-	for (size_t i = 0; made && i < ev->n_parties; i++) {
-		made = make_values(ev, &ev->parties[i], PQ_SCOPE_PARTY);
-		for (size_t k = 0; made && k < ev->parties[i].n_owners; k++)
-			made = make_values(ev, &ev->parties[i].owners[k], PQ_SCOPE_OWNER);
-	}
-	for (size_t i = 0; made && i < ev->n_hits; i++)
-		made = make_values(ev, &ev->hits[i], PQ_SCOPE_HIT);
-	for (size_t i = 0; made && i < ev->n_intermediates; i++)
-		made = make_values(ev, &ev->intermediates[i], PQ_SCOPE_INTERMEDIATE);
-	return made && pq_eval_scratch(ev);
-}
-
-static bool
-make_exceptions(struct pq_eval *ev)
-{
-	uint32_t domain = ev->image->meta->domain_exception;
-	size_t n = domain != PQ_NO_INDEX ? ev->p->domains[domain].symbols.n : 0;
-	size_t words = ev->image->meta->reason_words;
-	uint64_t *sets = pq_arena_array(ev->arena, 2 * n * words + 1, sizeof(*sets));
-
-	ev->exceptions = pq_arena_array(ev->arena, n + 1, sizeof(*ev->exceptions));
-	ev->exception_at = pq_arena_array(ev->arena, n + 1, sizeof(*ev->exception_at));
-	if (sets == NULL || ev->exceptions == NULL || ev->exception_at == NULL)
-		return false;
-	memset(ev->exception_at, 0xff, n * sizeof(*ev->exception_at));
-	for (size_t i = 0; i < n; i++) {
-		ev->exceptions[i].over_sure = sets + 2 * i * words;
-		ev->exceptions[i].over_poss = sets + (2 * i + 1) * words;
-	}
-	return true;
-}
-
-bool
-pq_eval_scratch(struct pq_eval *ev)
-{
-	const struct pq_p_meta *meta = ev->image->meta;
-	uint64_t *words = pq_arena_array(ev->arena, 6 * (size_t)meta->max_space_words + 1, sizeof(*words));
-
-	ev->vars = pq_arena_array(ev->arena, PQ_MAX_VARS, sizeof(*ev->vars));
-	ev->row_vars = pq_arena_array(ev->arena, PQ_MAX_VARS, sizeof(*ev->row_vars));
-	ev->active = pq_arena_array(ev->arena, ev->p->n_main_rules + 1, sizeof(*ev->active));
-	ev->post = pq_arena_array(ev->arena, ev->p->n_post_rules + 1, sizeof(*ev->post));
-	ev->counts = pq_arena_array(ev->arena, (size_t)meta->n_requirements + 1, sizeof(*ev->counts));
-	ev->changed = pq_arena_array(ev->arena, (size_t)meta->attr_words + 1, sizeof(*ev->changed));
-	ev->stale = true;
-	ev->considers = pq_arena_array(ev->arena, ev->image->n_exception_rules + 1, 1);
-	ev->considered = pq_arena_array(ev->arena, (size_t)meta->exception_words + 1, sizeof(*ev->considered));
-	if (words == NULL || ev->vars == NULL || ev->row_vars == NULL || ev->active == NULL || ev->post == NULL ||
-	    ev->counts == NULL || ev->considers == NULL || ev->considered == NULL || ev->changed == NULL)
-		return false;
-	ev->must = words;
-	ev->may = words + meta->max_space_words;
-	ev->outer_must = words + 2 * (size_t)meta->max_space_words;
-	ev->outer_may = words + 3 * (size_t)meta->max_space_words;
-	return make_exceptions(ev);
-}
-
-/* ---- binding ---- */
-
 struct request_binding {
 	const struct pq_image *image;
 	const struct pq_request *request;
 	struct pq_arena *arena;
-	struct pq_warm *warm;        /* or NULL */
+	struct pq_state *state;
 	struct pq_violation_list violations;
-	struct pq_eval *ev;          /* its elements get the givens */
+	struct pq_bound bound;
 	struct pq_assumptions assumptions;
 	struct pq_given **lines;
 	size_t n_lines;
@@ -163,7 +60,7 @@ bind_parties(struct request_binding *b)
 
 	for (size_t i = 0; i < b->request->n_parties; i++) {
 		const struct pq_party *party = &b->request->parties[i];
-		struct pq_element *element = &b->ev->parties[i];
+		struct pq_element *element = &b->bound.parties[i];
 		int len = snprintf(where, sizeof(where), "parties[%zu]", i);
 		pq_bind(b->image, &party->facts, PQ_SCOPE_PARTY, where, element->given, b->arena, &b->violations);
 		pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_PARTY, element->given);
@@ -263,23 +160,24 @@ judge_lines(struct request_binding *b)
 }
 
 static bool
-make_all_elements(struct pq_eval *ev, const struct pq_request *request)
+make_all_elements(const struct pq_image *image, struct pq_bound *bound)
 {
-	ev->n_parties = request->n_parties;
-	ev->n_hits = request->n_hits;
-	ev->n_intermediates = request->n_intermediates;
-	ev->parties = make_elements(ev, PQ_SCOPE_PARTY, ev->n_parties);
-	ev->hits = make_elements(ev, PQ_SCOPE_HIT, ev->n_hits);
-	ev->intermediates = make_elements(ev, PQ_SCOPE_INTERMEDIATE, ev->n_intermediates);
-	if (ev->parties == NULL || ev->hits == NULL || ev->intermediates == NULL)
+	const struct pq_request *request = bound->request;
+
+	bound->n_parties = request->n_parties;
+	bound->n_hits = request->n_hits;
+	bound->n_intermediates = request->n_intermediates;
+	bound->parties = make_elements(image, bound->arena, PQ_SCOPE_PARTY, bound->n_parties);
+	bound->hits = make_elements(image, bound->arena, PQ_SCOPE_HIT, bound->n_hits);
+	bound->intermediates = make_elements(image, bound->arena, PQ_SCOPE_INTERMEDIATE, bound->n_intermediates);
+	if (bound->parties == NULL || bound->hits == NULL || bound->intermediates == NULL)
 		return false;
-	for (size_t i = 0; i < ev->n_parties; i++) {
-		ev->parties[i].n_owners = request->parties[i].n_owners;
-		ev->parties[i].owners = make_elements(ev, PQ_SCOPE_OWNER, ev->parties[i].n_owners);
-		if (ev->parties[i].owners == NULL)
+	for (size_t i = 0; i < bound->n_parties; i++) {
+		struct pq_element *party = &bound->parties[i];
+		party->n_owners = request->parties[i].n_owners;
+		party->owners = make_elements(image, bound->arena, PQ_SCOPE_OWNER, party->n_owners);
+		if (party->owners == NULL)
 			return false;
-		for (size_t k = 0; k < ev->parties[i].n_owners; k++)
-			ev->parties[i].owners[k].party = (uint16_t)i;
 	}
 	return true;
 }
@@ -303,7 +201,7 @@ bind_request(struct request_binding *b, struct pq_err *err)
 	b->n_lines = request->n_lines > 0 ? request->n_lines : 1;
 	b->lines = pq_arena_array(b->arena, b->n_lines, sizeof(struct pq_given *));
 	b->by_line = pq_arena_array(b->arena, b->n_lines, sizeof(*b->by_line));
-	if (base == NULL || b->lines == NULL || b->by_line == NULL || !make_all_elements(b->ev, request))
+	if (base == NULL || b->lines == NULL || b->by_line == NULL || !make_all_elements(b->image, &b->bound))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	if (!pq_assume_bind(&b->assumptions, b->image, request, b->arena, &b->violations))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
@@ -311,8 +209,8 @@ bind_request(struct request_binding *b, struct pq_err *err)
 	bind_lines(b, base);
 	judge_lines(b);
 	bind_parties(b);
-	bind_elements(b, request->hits, b->ev->hits, b->ev->n_hits, PQ_SCOPE_HIT, "screening.hits");
-	bind_elements(b, request->intermediates, b->ev->intermediates, b->ev->n_intermediates, PQ_SCOPE_INTERMEDIATE,
+	bind_elements(b, request->hits, b->bound.hits, b->bound.n_hits, PQ_SCOPE_HIT, "screening.hits");
+	bind_elements(b, request->intermediates, b->bound.intermediates, b->bound.n_intermediates, PQ_SCOPE_INTERMEDIATE,
 	              "intermediate");
 	if (b->violations.oom)
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
@@ -418,22 +316,22 @@ make_legs(const struct request_binding *b, struct legs *legs)
 }
 
 /* The nationality takes the place of the fact that it replaces. */
-static void
-replace_fact(const struct pq_image *image, struct pq_eval *ev, struct leg *leg, struct pq_given *given)
+static bool
+replace_fact(const struct request_binding *b, const struct leg *leg, struct pq_given *given)
 {
+	const struct pq_image *image = b->image;
 	struct pq_given *fact = &given[image->p.attrs[image->meta->release_replaces].slot];
 
 	if (leg->symbol == PQ_NO_INDEX) {
 		*fact = (struct pq_given){.state = PQ_SAID_UNKNOWN, .named_by = leg->by};
-		return;
+		return true;
 	}
-	uint32_t *symbol = pq_arena_alloc(ev->arena, sizeof(*symbol));
-	if (symbol == NULL) {
-		ev->oom = true;
-		return;
-	}
+	uint32_t *symbol = pq_arena_alloc(b->arena, sizeof(*symbol));
+	if (symbol == NULL)
+		return false;
 	*symbol = leg->symbol;
 	*fact = (struct pq_given){.state = PQ_SAID, .n_symbols = 1, .symbols = symbol};
+	return true;
 }
 
 /* A line that is wrong: it cannot be decided, and what has to be put right in it is what is missing. */
@@ -463,7 +361,7 @@ refuse_leg(const struct request_binding *b, struct leg *leg, struct pq_err *err)
 
 /* What is said of the line, with the nationality in the place of the fact that it replaces. */
 static struct pq_given *
-given_of_leg(const struct request_binding *b, struct pq_eval *ev, struct leg *leg)
+given_of_leg(const struct request_binding *b, const struct leg *leg)
 {
 	size_t n = b->image->meta->scope_facts[PQ_SCOPE_REQUEST];
 
@@ -473,26 +371,18 @@ given_of_leg(const struct request_binding *b, struct pq_eval *ev, struct leg *le
 	if (given == NULL)
 		return NULL;
 	memcpy(given, b->lines[leg->line], n * sizeof(*given));
-	replace_fact(b->image, ev, leg, given);
-	return ev->oom ? NULL : given;
+	return replace_fact(b, leg, given) ? given : NULL;
 }
 
 static enum pq_status
-run_leg(const struct request_binding *b, struct pq_eval *ev, struct leg *leg, struct pq_err *err)
+run_leg(struct request_binding *b, struct leg *leg, struct pq_err *err)
 {
 	if (b->by_line[leg->line].n > 0)
 		return refuse_leg(b, leg, err);
-	ev->req.given = given_of_leg(b, ev, leg);
-	ev->line = leg->line;
-	if (ev->req.given == NULL)
-		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
-	if (b->warm != NULL && pq_warm_decide_leg(b->warm, ev, &leg->decision, &leg->jurisdiction, &ev->oom))
-		return PQ_OK;
-	/* The memory of an evaluation by itself is made when the first leg needs it. */
-	ev->oom |= ev->vars == NULL && !make_all_values(ev);
-	if (!ev->oom)
-		pq_decide_leg(ev, &leg->decision, &leg->jurisdiction);
-	if (ev->oom)
+	b->bound.given = given_of_leg(b, leg);
+	b->bound.line = leg->line;
+	if (b->bound.given == NULL ||
+	    !pq_state_decide(b->state, &b->bound, &leg->decision, &leg->jurisdiction))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	return PQ_OK;
 }
@@ -572,16 +462,16 @@ finish(const struct request_binding *b, struct legs *legs, struct pq_decision *r
 }
 
 static enum pq_status
-decide(struct request_binding *b, struct pq_eval *ev, struct pq_decision *ret, struct pq_err *err)
+decide(struct request_binding *b, struct pq_decision *ret, struct pq_err *err)
 {
 	struct legs legs = {0};
 
-	if (!make_given(ev, &ev->decision, PQ_SCOPE_DECISION, 0) || !make_legs(b, &legs))
+	if (!make_legs(b, &legs))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
-	ev->lines = (struct pq_given *const *)b->lines;
-	ev->n_lines = b->n_lines;
+	b->bound.lines = (struct pq_given *const *)b->lines;
+	b->bound.n_lines = b->n_lines;
 	for (size_t i = 0; i < legs.n; i++) {
-		enum pq_status status = run_leg(b, ev, &legs.at[i], err);
+		enum pq_status status = run_leg(b, &legs.at[i], err);
 		if (status != PQ_OK)
 			return status;
 	}
@@ -589,34 +479,32 @@ decide(struct request_binding *b, struct pq_eval *ev, struct pq_decision *ret, s
 	return finish(b, &legs, ret, err);
 }
 
-bool
-pq_eval_alone(struct pq_eval *ev)
+/* By the state that is kept; a request that is too large for it, and one that nothing is kept for, by one of its own. */
+static enum pq_status
+decide_by(struct request_binding *b, struct pq_state *kept, struct pq_decision *ret, struct pq_err *err)
 {
-	struct pq_given **line = pq_arena_alloc(ev->arena, sizeof(struct pq_given *));
-
-	if (line == NULL || !make_all_elements(ev, ev->request) || !make_given(ev, &ev->req, PQ_SCOPE_REQUEST, 0) ||
-	    !make_given(ev, &ev->decision, PQ_SCOPE_DECISION, 0) || !make_all_values(ev))
-		return false;
-	*line = ev->req.given;
-	ev->lines = line;
-	ev->n_lines = 1;
-	return true;
+	b->state = kept;
+	if (kept != NULL && pq_state_fits(&b->bound))
+		return decide(b, ret, err);
+	enum pq_status status = pq_state_new(b->image, false, &b->state, err);
+	if (status != PQ_OK)
+		return status;
+	status = decide(b, ret, err);
+	pq_state_free(b->state);
+	return status;
 }
 
 static enum pq_status
-bind_and_decide(const struct pq_image *image, struct pq_warm *warm, const struct pq_request *request,
+bind_and_decide(const struct pq_image *image, struct pq_state *kept, const struct pq_request *request,
                 struct pq_arena *arena, struct pq_window *window, struct pq_decision *ret_decision,
-                const struct pq_violation **ret_violations,
-                size_t *ret_n_violations, struct pq_err *err)
+                const struct pq_violation **ret_violations, size_t *ret_n_violations, struct pq_err *err)
 {
-	struct pq_eval ev = {.image = image, .p = &image->p, .request = request, .arena = arena, .window = window};
 	struct request_binding b = {
 	    .image = image,
 	    .request = request,
 	    .arena = arena,
-	    .warm = warm,
 	    .violations = {.arena = arena},
-	    .ev = &ev,
+	    .bound = {.request = request, .arena = arena, .window = window},
 	};
 
 	enum pq_status status = bind_request(&b, err);
@@ -631,7 +519,7 @@ bind_and_decide(const struct pq_image *image, struct pq_warm *warm, const struct
 	}
 	if (status != PQ_OK)
 		return status;
-	return decide(&b, &ev, ret_decision, err);
+	return decide_by(&b, kept, ret_decision, err);
 }
 
 enum pq_status
@@ -642,21 +530,11 @@ pq_decide(const struct pq_image *image, const struct pq_request *request, struct
 	return bind_and_decide(image, NULL, request, arena, NULL, ret_decision, ret_violations, ret_n_violations, err);
 }
 
-enum pq_status
-pq_decide_window(const struct pq_image *image, const struct pq_request *request, struct pq_arena *arena,
-                 struct pq_decision *ret_decision, struct pq_window *ret_window, struct pq_err *err)
-{
-	struct pq_window window = {PQ_DATE_MIN, PQ_DATE_MAX};
-
-	enum pq_status status = bind_and_decide(image, NULL, request, arena, &window, ret_decision, NULL, NULL, err);
-	if (status == PQ_OK)
-		*ret_window = window;
-	return status;
-}
+/* ---- request after request ---- */
 
 struct pq_evaluator {
 	const struct pq_image *image;
-	struct pq_warm *warm;
+	struct pq_state *state;
 };
 
 enum pq_status
@@ -665,9 +543,9 @@ pq_evaluator_new(const struct pq_image *image, struct pq_evaluator **ret, struct
 	struct pq_evaluator *evaluator = calloc(1, sizeof(*evaluator));
 
 	if (evaluator == NULL)
-		return pq_fail(err, PQ_ENOMEM, "out of memory while preparing an evaluator");
+		return pq_fail(err, PQ_ENOMEM, "out of memory while preparing an evaluation");
 	evaluator->image = image;
-	enum pq_status status = pq_warm_new(image, &evaluator->warm, err);
+	enum pq_status status = pq_state_new(image, true, &evaluator->state, err);
 	if (status != PQ_OK) {
 		free(evaluator);
 		return status;
@@ -681,7 +559,7 @@ pq_evaluator_free(struct pq_evaluator *evaluator)
 {
 	if (evaluator == NULL)
 		return;
-	pq_warm_free(evaluator->warm);
+	pq_state_free(evaluator->state);
 	free(evaluator);
 }
 
@@ -690,6 +568,18 @@ pq_evaluator_decide(struct pq_evaluator *evaluator, const struct pq_request *req
                     struct pq_decision *ret_decision, const struct pq_violation **ret_violations,
                     size_t *ret_n_violations, struct pq_err *err)
 {
-	return bind_and_decide(evaluator->image, evaluator->warm, request, arena, NULL, ret_decision, ret_violations,
+	return bind_and_decide(evaluator->image, evaluator->state, request, arena, NULL, ret_decision, ret_violations,
 	                       ret_n_violations, err);
+}
+
+enum pq_status
+pq_decide_window(const struct pq_image *image, const struct pq_request *request, struct pq_arena *arena,
+                 struct pq_decision *ret_decision, struct pq_window *ret_window, struct pq_err *err)
+{
+	struct pq_window window = {PQ_DATE_MIN, PQ_DATE_MAX};
+
+	enum pq_status status = bind_and_decide(image, NULL, request, arena, &window, ret_decision, NULL, NULL, err);
+	if (status == PQ_OK)
+		*ret_window = window;
+	return status;
 }

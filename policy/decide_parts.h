@@ -8,28 +8,11 @@
 void pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jurisdiction **ret_jurisdiction);
 
 /**
- * The same where nothing unknown matters, for an `ev` that is quiet. False: something does, and nothing is decided (or
- * ev->oom is set). explain.c
- */
-bool pq_decide_quietly(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jurisdiction **ret_jurisdiction);
-
-/**
  * The answer for a shipment of several lines or a release for several nationalities; `lines` tells which line each part
  * belongs to. join.c
  */
 PQ_MUST_USE enum pq_status pq_join_parts(struct pq_decision *parts, const char **names, const size_t *lines, size_t n,
                                          struct pq_arena *arena, struct pq_decision *ret, struct pq_err *err);
-
-/**
- * Set up an evaluation of a request that says nothing and has no elements; the caller puts givens into ev->req.given.
- * `image`, `p`, `request` and `arena` must be set. False: out of memory. decide.c
- */
-bool pq_eval_alone(struct pq_eval *ev);
-
-/** Let the values of an element point to their sets. decide.c */
-void pq_eval_wire(const struct pq_eval *ev, struct pq_element *element);
-/** Memory that is not an element's. False: out of memory. decide.c */
-bool pq_eval_scratch(struct pq_eval *ev);
 
 /* assume.c */
 

@@ -1,5 +1,6 @@
 /**
- * The evaluator's working state: private to policy/bind.c, values.c, lookup.c, match.c, combine.c, search.c, decide.c.
+ * The evaluator's working state: private to policy/bind.c, values.c, lookup.c, match.c, combine.c, search.c, state.c,
+ * explain.c, near.c, decide.c.
  *
  * One `struct pq_eval` decides one leg: one line of a request for one nationality. Evaluating it again with values
  * assumed for unknown facts (search.c) uses the same memory. Every allocation is in the request's arena; running out
@@ -155,7 +156,6 @@ struct pq_eval {
 	struct pq_window *window;   /* to be narrowed (window.c); NULL = nobody asks how long the answer stands */
 	bool quiet;                 /* unknowns are not told apart: what an uncertain value hangs on is just "something" */
 	uint32_t near_tries;        /* evaluations that near misses have taken, over all legs */
-	uint64_t *changed;          /* attributes: facts whose assumption changed since the last evaluation */
 
 	struct pq_element req, decision;
 	struct pq_element *parties, *hits, *intermediates;
@@ -182,11 +182,10 @@ struct pq_eval {
 	int16_t *exception_at;      /* symbol → index in exceptions, -1 */
 	uint64_t *considered;       /* scratch: exceptions */
 
-	/* Only where the state is kept from one request to the next (warm.c); else NULL. */
-	struct pq_wake *wake;
-	uint64_t *dirty;            /* nodes that must be computed anew */
+	uint64_t *dirty;            /* nodes that must be computed anew (wake.h) */
 	struct pq_choice *choices;  /* by column of the image; of request scope only */
-	struct pq_kept_texts *texts;     /* texts made once */
+	uint8_t *tri;               /* scratch of match.c: the conditions of one space */
+	struct pq_kept_texts *texts; /* texts made once; NULL = made for each decision */
 };
 
 /* The bitmaps of a column that the attribute's value chooses. */
@@ -292,10 +291,21 @@ void pq_choose(struct pq_eval *ev, uint32_t index);
 struct pq_element *pq_elements(const struct pq_eval *ev, const struct pq_where *where, enum pq_scope scope, size_t *ret_n);
 struct pq_where pq_where_request(struct pq_eval *ev);
 
-/* warm.c */
+/* state.c */
 
-/** Compute anew what is dirty and what hangs on it. Only where the state is kept. */
+/** Compute anew what is dirty and what hangs on it. */
 void pq_settle(struct pq_eval *ev);
+/** Note that something else is said of a fact (or that it is opened) than at the last evaluation. */
+void pq_given_changed(struct pq_eval *ev, uint32_t attr);
+/** Note that another value is assumed for an unknown than at the last evaluation. */
+void pq_var_changed(struct pq_eval *ev, const struct pq_var *var);
+/** Forget all unknowns, so that they are numbered anew. */
+void pq_forget_unknowns(struct pq_eval *ev);
+/**
+ * Set up an evaluation of a request that says nothing and has no elements; the caller puts givens into ev->req.given,
+ * and sets ev->stale after each change. `image`, `p`, `request` and `arena` must be set. False: out of memory.
+ */
+bool pq_eval_alone(struct pq_eval *ev);
 
 /* combine.c */
 
@@ -327,10 +337,6 @@ const char *pq_value_words(struct pq_eval *ev, const struct pq_element *element,
 const char *pq_fact_name(struct pq_eval *ev, const struct pq_element *element, uint32_t attr);
 /** The same by its own name, whatever name it is reported under where it is missing. */
 const char *pq_fact_place(struct pq_eval *ev, const struct pq_element *element, uint32_t attr);
-/** Note that another value is assumed for an unknown than at the last evaluation. */
-void pq_var_changed(struct pq_eval *ev, const struct pq_var *var);
-/** Forget all unknowns, so that they are numbered anew. */
-void pq_forget_unknowns(struct pq_eval *ev);
 /** The values that search.c would try for an unknown, one after the other: false when there is no `i`-th. */
 bool pq_try_choice(struct pq_eval *ev, struct pq_var *var, size_t i);
 

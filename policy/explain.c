@@ -640,28 +640,6 @@ fill_rules(struct pq_eval *ev, struct pq_decision *d, bool fixed)
 
 /* ---- one leg ---- */
 
-void
-pq_forget_unknowns(struct pq_eval *ev)
-{
-	const struct pq_p_meta *meta = ev->image->meta;
-
-	ev->n_vars = ev->n_row_vars = 0;
-	ev->stale = true;
-	ev->considers_known = false;
-	memset(ev->req.var, 0xff, meta->scope_attrs[PQ_SCOPE_REQUEST] * sizeof(*ev->req.var));
-	for (size_t i = 0; i < ev->n_parties; i++) {
-		memset(ev->parties[i].var, 0xff, meta->scope_attrs[PQ_SCOPE_PARTY] * sizeof(*ev->parties[i].var));
-		for (size_t k = 0; k < ev->parties[i].n_owners; k++)
-			memset(ev->parties[i].owners[k].var, 0xff,
-			       meta->scope_attrs[PQ_SCOPE_OWNER] * sizeof(*ev->parties[i].owners[k].var));
-	}
-	for (size_t i = 0; i < ev->n_hits; i++)
-		memset(ev->hits[i].var, 0xff, meta->scope_attrs[PQ_SCOPE_HIT] * sizeof(*ev->hits[i].var));
-	for (size_t i = 0; i < ev->n_intermediates; i++)
-		memset(ev->intermediates[i].var, 0xff,
-		       meta->scope_attrs[PQ_SCOPE_INTERMEDIATE] * sizeof(*ev->intermediates[i].var));
-}
-
 /* Always; bench/why.sh measures what it costs against a build that leaves the reasons out. */
 #ifdef PQ_WITHOUT_REASONS
 #define WITH_REASONS false
@@ -710,8 +688,14 @@ pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jur
 	range.usable = list_of(ev, (size_t)ev->image->meta->exception_words + 1, sizeof(*range.usable));
 	if (ev->oom)
 		return;
-	pq_forget_unknowns(ev);
+	/* Most often nothing unknown matters; only where it does unknowns are told apart. */
+	ev->quiet = true;
 	pq_evaluate(ev, &range);
+	if (!range.determined || pq_outcome_deps(ev, &range).overflow || ev->request->near_misses > 0) {
+		ev->quiet = false;
+		pq_forget_unknowns(ev);
+		pq_evaluate(ev, &range);
+	}
 	bool searched = !range.determined;
 	if (searched) {
 		pq_search(ev, &found);
@@ -732,23 +716,4 @@ pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jur
 	write_down(ev, ret, &range, searched ? &found : NULL);
 	if (ev->request->near_misses > 0 && !ev->oom)
 		pq_find_near_misses(ev, ret->outcome, ret);
-}
-
-bool
-pq_decide_quietly(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jurisdiction **ret_jurisdiction)
-{
-	struct pq_outcome_range range = {0};
-
-	*ret = (struct pq_decision){.exact = true, .as_of = ev->request->as_of, .jurisdiction = ""};
-	range.usable = list_of(ev, (size_t)ev->image->meta->exception_words + 1, sizeof(*range.usable));
-	if (ev->oom)
-		return false;
-	pq_evaluate(ev, &range);
-	if (!range.determined || range.jurisdiction == NULL || pq_outcome_deps(ev, &range).overflow || ev->oom)
-		return false;
-	ret->outcome = ret->best = range.best;
-	ret->worst = range.worst;
-	*ret_jurisdiction = range.jurisdiction;
-	write_down(ev, ret, &range, NULL);
-	return !ev->oom;
 }

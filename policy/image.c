@@ -113,6 +113,11 @@ pq_image_open(const struct pq_blob *blobs, size_t n, struct pq_image **ret_image
 		pq_image_close(image);
 		return pq_fail(err, PQ_ENOMEM, "out of memory while opening images");
 	}
+	status = pq_wake_new(image, &image->wake, err);
+	if (status != PQ_OK) {
+		pq_image_close(image);
+		return status;
+	}
 	for (size_t i = 0; i < image->p.n_rules; i++)
 		fill_rule_ref(image, i);
 	for (size_t i = 0; i < image->p.n_packs; i++)
@@ -140,6 +145,7 @@ pq_image_close(struct pq_image *image)
 	free(image->required);
 	free(image->fact_attrs);
 	free(image->path_codes);
+	pq_wake_free(image->wake);
 	free(image);
 }
 

@@ -4,6 +4,7 @@
 
 #include "policy/image.h"
 #include "policy/program.h"
+#include "policy/wake.h"
 
 struct pq_image {
 	struct pq_program p;
@@ -24,6 +25,7 @@ struct pq_image {
 	size_t fact_attrs_at[PQ_SCOPE_COUNT];
 	uint32_t *path_codes;       /* codes of the request that have a path */
 	size_t n_path_codes;
+	struct pq_wake *wake;
 };
 
 /** Fill the lists above; false: out of memory. What there is already is released by pq_image_close(). */

@@ -375,13 +375,16 @@ match_day(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_sp
 	}
 }
 
-/* What hangs on the conditions that are not what they were is dirty. */
+/*
+ * What hangs on the conditions that are not what they were is dirty; and on open ones, where it is told what they hang on:
+ * that may be something else now.
+ */
 static void
 wake_conditions(struct pq_eval *ev, uint32_t first_dnf, const uint8_t *old, const uint8_t *fresh, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		if (old[i] != fresh[i])
-			pq_wake_join(ev->dirty, pq_wake_of_dnf(ev->wake, first_dnf + i), ev->wake->words);
+		if (old[i] != fresh[i] || (fresh[i] == PQ_U && !ev->quiet))
+			pq_wake_join(ev->dirty, pq_wake_of_dnf(ev->image->wake, first_dnf + i), ev->image->wake->words);
 	}
 }
 
@@ -393,13 +396,10 @@ spread_to(struct pq_eval *ev, const struct pq_p_space *space, uint8_t *tri)
 	uint32_t first_dnf = alts[0].dnf, n = alts[space->alts.n - 1].dnf - first_dnf + 1;
 	uint32_t first = ev->p->dnfs[first_dnf].slot;
 
-	if (ev->wake == NULL) {
-		spread(ev, space, ev->must, ev->may, tri + first, first, n);
-		return;
-	}
-	uint8_t *fresh = ev->wake->tri;
+	uint8_t *fresh = ev->tri;
+
 	spread(ev, space, ev->must, ev->may, fresh, first, n);
-	if (memcmp(tri + first, fresh, n) == 0)
+	if (ev->quiet && memcmp(tri + first, fresh, n) == 0)
 		return;
 	wake_conditions(ev, first_dnf, tri + first, fresh, n);
 	memcpy(tri + first, fresh, n);
@@ -425,7 +425,7 @@ match_element(struct pq_eval *ev, const struct pq_where *where, const struct pq_
 
 /* The columns that are the same for every element. */
 static void
-match_request(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_space *space)
+match_request(struct pq_eval *ev, const struct pq_p_space *space)
 {
 	uint32_t first = space->cols.first, end = first + space->n_request_cols;
 
@@ -433,10 +433,6 @@ match_request(struct pq_eval *ev, const struct pq_where *where, const struct pq_
 		if (ev->window != NULL && asks_day(&ev->p->cols[i]))
 			continue;
 		struct pq_span said = ev->image->col_words[i];
-		if (ev->choices == NULL) {
-			match_col(ev, where, space->words, i, ev->outer_must + said.first, ev->outer_may + said.first);
-			continue;
-		}
 		and_words(ev->outer_must + said.first, ev->choices[i].must, said.n);
 		and_words(ev->outer_may + said.first, ev->choices[i].may, said.n);
 	}
@@ -450,7 +446,7 @@ pq_match_space(struct pq_eval *ev, uint32_t index)
 
 	fill_ones(ev->outer_must, space->alts.n);
 	fill_ones(ev->outer_may, space->alts.n);
-	match_request(ev, &where, space);
+	match_request(ev, space);
 
 	switch ((enum pq_scope)space->scope) {
 	case PQ_SCOPE_REQUEST:

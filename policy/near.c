@@ -280,7 +280,7 @@ try_fact(struct near *near, struct pq_element *element, uint32_t attr)
 	int64_t from = element->vals[a->slot].number;
 	const char *words = pq_value_words(ev, element, attr);
 	given->opened = true;
-	ev->stale = true;
+	pq_given_changed(ev, attr);
 	if (evaluate(near) && (!near->range.determined || near->range.best != near->outcome)) {
 		if (!near->range.determined)
 			(void)pq_outcome_deps(ev, &near->range); /* notes the thresholds of numbers */
@@ -289,7 +289,7 @@ try_fact(struct near *near, struct pq_element *element, uint32_t attr)
 			try_values(near, &ev->vars[var], from, &best);
 	}
 	given->opened = false;
-	ev->stale = true;
+	pq_given_changed(ev, attr);
 	const char *place = best.found ? place_of(near, element, attr) : NULL;
 	if (place != NULL && words != NULL && best.to != NULL)
 		add(near, &(struct pq_near_miss){place, words, best.to, best.outcome, best.rule});

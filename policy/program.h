@@ -218,7 +218,7 @@ struct pq_p_space {
 	struct pq_span cols;      /* those of request scope first */
 	uint32_t n_request_cols;
 	struct pq_span quants;
-	uint32_t depends;         /* words over attributes: what its conditions depend on */
+	uint32_t pad2;
 };
 
 /* Sets of exceptions and reasons are runs of words over their domain; PQ_NO_INDEX = no such set. */

@@ -58,7 +58,9 @@ pq_linear_of(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
 	struct pq_element *element = where->at[a->scope];
 	struct pq_val *val = &element->vals[a->slot];
 
-	if (val->linear != NULL || !val->open || ev->quiet)
+	if (ev->quiet)
+		return NULL;
+	if (val->linear != NULL || !val->open)
 		return val->linear;
 	int var = pq_var_of(ev, element, attr);
 	struct pq_linear *linear = var < 0 ? NULL : pq_arena_alloc(ev->arena, sizeof(*linear));
@@ -494,7 +496,7 @@ put_unknown(struct pq_eval *ev, struct pq_element *element, uint32_t attr, struc
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
 	int16_t var = element->var[a->slot];
 
-	if (var >= 0 && ev->vars[var].assumed) {
+	if (!ev->quiet && var >= 0 && ev->vars[var].assumed) {
 		put_assumed(ev, c, a, &ev->vars[var]);
 		*open = *open || ev->vars[var].partly;
 		return;
@@ -546,10 +548,17 @@ accumulate(struct pq_candidate *acc, const struct pq_candidate *c, const struct 
 	}
 }
 
-/* False: the value is what it was. */
 static bool
-store(const struct pq_p_attr *a, struct pq_val *val, const struct pq_candidate *c)
+same_mask(const struct pq_mask *a, const struct pq_mask *b)
 {
+	return a->overflow == b->overflow && memcmp(a->w, b->w, sizeof(a->w)) == 0;
+}
+
+/* False: the value, and what it hangs on, is what it was. */
+static bool
+store(const struct pq_eval *ev, const struct pq_p_attr *a, struct pq_val *val, const struct pq_candidate *c)
+{
+	struct pq_mask deps = ev->quiet ? (struct pq_mask){0} : c->deps;
 	uint64_t any = 0, differs = 0;
 	bool may_none = c->may_none || (is_number(a) && c->number_state == PQ_NUMBER_NONE);
 
@@ -562,10 +571,11 @@ store(const struct pq_p_attr *a, struct pq_val *val, const struct pq_candidate *
 	if (a->single && a->words > 0) /* nothing possible is "no value" */
 		may_none |= any == 0;
 	differs |= val->number_state != c->number_state || val->number != c->number || val->may_none != may_none;
+	differs |= !ev->quiet && (val->linear != c->linear || !same_mask(&val->deps, &deps));
 	val->number_state = c->number_state;
 	val->number = c->number;
 	val->linear = c->linear;
-	val->deps = c->deps;
+	val->deps = deps;
 	val->may_none = may_none;
 	return differs != 0;
 }
@@ -645,7 +655,7 @@ path_value(struct pq_eval *ev, struct pq_element *element, uint32_t code, const 
 		pq_mask_add(&val->deps, pq_var_of(ev, element, code));
 		return;
 	}
-	if (var >= 0 && ev->vars[var].assumed) {
+	if (!ev->quiet && var >= 0 && ev->vars[var].assumed) {
 		val->path = ev->vars[var].path;
 		val->path_complete = true;
 	}
@@ -688,7 +698,7 @@ fact_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, stru
 		put_unknown(ev, element, attr, acc, &open);
 	}
 	struct pq_val *val = &element->vals[a->slot];
-	bool changed = store(a, val, acc) || val->open != open;
+	bool changed = store(ev, a, val, acc) || val->open != open;
 	val->open = open;
 	val->own_unknown = own;
 	if (a->type != PQ_TYPE_CODE || a->path == PQ_NO_INDEX)
@@ -875,13 +885,12 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 		return true;
 	}
 	struct pq_candidate acc = make_candidate(at, n), scratch = make_candidate(at + 2 * (size_t)n, n);
-	val->linear = NULL;
 	if (a->is_fact)
 		return fact_value(ev, where, attr, &acc, &scratch);
 	val->open = false;
 	if (a->digits > 0) {
 		put_digits(ev, where, a, &acc);
-		return store(a, val, &acc);
+		return store(ev, a, val, &acc);
 	}
 	if (a->said.n > 0) {
 		enum pq_tri said = PQ_F;
@@ -890,7 +899,7 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 			said = pq_or(said, where->at[a->scope]->given[ev->p->attrs[fact].slot].state == PQ_SAID ? PQ_T : PQ_F);
 		}
 		put_tri(&acc, said);
-		return store(a, val, &acc);
+		return store(ev, a, val, &acc);
 	}
 	if (a->type == PQ_TYPE_BOOL)
 		derive_bool(ev, where, a, &acc, &scratch);
@@ -900,5 +909,5 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 		derive_first(ev, where, a, &acc, &scratch);
 	if (!candidate_uncertain(a, &acc))
 		acc.deps = (struct pq_mask){0};
-	return store(a, val, &acc);
+	return store(ev, a, val, &acc);
 }

@@ -1,5 +1,8 @@
 #include "policy/wake.h"
 
+#include "policy/image_private.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 struct maker {
@@ -83,7 +86,6 @@ make_sets(struct maker *m)
 	for (int scope = 0; scope < PQ_SCOPE_COUNT; scope++)
 		w->by_scope[scope] = alloc(m, words, sizeof(uint64_t));
 	w->claims = alloc(m, m->p->n_attrs, 1);
-	w->tri = alloc(m, m->p->n_dnfs, 1);
 }
 
 /* ---- who reads what ---- */
@@ -168,6 +170,8 @@ note_attr(struct maker *m, uint32_t attr)
 	if (a->scope != PQ_SCOPE_REQUEST)
 		add(m, m->w->by_scope[a->scope]);
 	add(m, m->w->by_given + (size_t)attr * m->w->words);
+	if (a->type == PQ_TYPE_CODE && a->path != PQ_NO_INDEX) /* a path is computed with its code */
+		add(m, m->w->by_given + (size_t)a->path * m->w->words);
 	for (uint32_t i = 0; i < a->said.n; i++)
 		add(m, m->w->by_given + (size_t)m->p->lists[a->said.first + i] * m->w->words);
 	note_silences(m, a);
@@ -305,28 +309,53 @@ note_claims(struct maker *m)
 	}
 }
 
-enum pq_status
-pq_wake_make(const struct pq_image *image, struct pq_arena *arena, struct pq_wake *ret, struct pq_err *err)
+static enum pq_status
+fill(const struct pq_image *image, struct pq_wake *w, struct pq_err *err)
 {
-	struct maker m = {.p = &image->p, .meta = image->meta, .arena = arena, .w = ret};
+	struct maker m = {.p = &image->p, .meta = image->meta, .arena = &w->arena, .w = w};
 
-	memset(ret, 0, sizeof(*ret));
 	make_nodes(&m);
 	if (!m.oom)
 		make_sets(&m);
 	make_dates(&m);
 	make_cols(&m);
 	if (m.oom)
-		return pq_fail(err, PQ_ENOMEM, "out of memory while preparing an evaluator");
-	for (m.node = 0; m.node < ret->n_nodes; m.node++) {
-		if (ret->nodes[m.node] & PQ_WAKE_SPACE)
-			note_space(&m, &m.p->spaces[ret->nodes[m.node] & ~PQ_WAKE_SPACE]);
+		return pq_fail(err, PQ_ENOMEM, "out of memory while opening images");
+	for (m.node = 0; m.node < w->n_nodes; m.node++) {
+		if (w->nodes[m.node] & PQ_WAKE_SPACE)
+			note_space(&m, &m.p->spaces[w->nodes[m.node] & ~PQ_WAKE_SPACE]);
 		else
-			note_attr(&m, ret->nodes[m.node]);
+			note_attr(&m, w->nodes[m.node]);
 	}
 	join_paths(&m);
 	note_claims(&m);
 	if (!is_forward(&m))
 		return pq_fail(err, PQ_EFORMAT, "the images' order of evaluation contradicts itself");
 	return PQ_OK;
+}
+
+enum pq_status
+pq_wake_new(const struct pq_image *image, struct pq_wake **ret, struct pq_err *err)
+{
+	struct pq_wake *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return pq_fail(err, PQ_ENOMEM, "out of memory while opening images");
+	pq_arena_init(&w->arena, SIZE_MAX);
+	enum pq_status status = fill(image, w, err);
+	if (status != PQ_OK) {
+		pq_wake_free(w);
+		return status;
+	}
+	*ret = w;
+	return PQ_OK;
+}
+
+void
+pq_wake_free(struct pq_wake *wake)
+{
+	if (wake == NULL)
+		return;
+	pq_arena_release(&wake->arena);
+	free(wake);
 }

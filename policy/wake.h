@@ -2,13 +2,13 @@
  * What must be computed anew when something changes: a graph over the attributes and spaces of a revision.
  *
  * The nodes are the attributes (but those of the decision) and the spaces (but that after the outcome) in the order of
- * evaluation, so that what a node wakes always comes after it. Private to policy/: match.c and warm.c.
+ * evaluation, so that what a node wakes always comes after it. Made when an image is opened. Private to policy/.
  */
 #ifndef PQ_POLICY_WAKE_H
 #define PQ_POLICY_WAKE_H
 
 #include "policy/arena.h"
-#include "policy/image_private.h"
+#include "policy/image.h"
 #include "policy/status.h"
 
 /** A run of numbers in one of the lists of a pq_wake. */
@@ -17,6 +17,7 @@ struct pq_wake_run {
 };
 
 struct pq_wake {
+	struct pq_arena arena;      /* of all that follows */
 	uint32_t n_nodes, words;    /* words of a set of nodes */
 	uint32_t *nodes;            /* node: attribute, or PQ_WAKE_SPACE + space */
 	uint32_t *node_of_attr;     /* PQ_NO_INDEX: has none */
@@ -31,14 +32,16 @@ struct pq_wake {
 	struct pq_wake_run *cols;   /* by attribute of the request: in `col_list`, its columns in all spaces */
 	uint32_t *col_list;
 	unsigned char *claims;      /* by attribute: what is said of it tells whether exceptions are considered */
-	uint8_t *tri;               /* scratch: the conditions of one space */
 };
 
 #define PQ_WAKE_SPACE UINT32_C(0x80000000)
 
-/** Fails: PQ_ENOMEM; PQ_EFORMAT: the image's order of evaluation contradicts itself. Memory is the arena's. */
-PQ_MUST_USE enum pq_status pq_wake_make(const struct pq_image *image, struct pq_arena *arena, struct pq_wake *ret,
-                                        struct pq_err *err);
+/**
+ * Make the graph of an image whose sections are open. Ends with pq_wake_free().
+ * Fails: PQ_ENOMEM; PQ_EFORMAT: the image's order of evaluation contradicts itself.
+ */
+PQ_MUST_USE enum pq_status pq_wake_new(const struct pq_image *image, struct pq_wake **ret, struct pq_err *err);
+void pq_wake_free(struct pq_wake *wake);
 
 static inline void
 pq_wake_join(uint64_t *to, const uint64_t *from, uint32_t words)

@@ -1,7 +1,7 @@
 /*
  * An evaluator that keeps its state against pq_decide(): the same decision, to the last text, whatever requests came
  * before. Over random packs, and over the US packs' cases, as written and changed, in random order.
- * PQ_WARM_PACKS, PQ_WARM_REQUESTS (of both kinds) and PQ_DIFF_SEED say how many and which.
+ * PQ_STATE_PACKS, PQ_STATE_REQUESTS (of both kinds) and PQ_DIFF_SEED say how many and which.
  */
 #include "tests/differential/compare.h"
 
@@ -97,8 +97,8 @@ static void
 test_random_packs(void **state)
 {
 	struct run *run = *state;
-	size_t packs = pq_env_number("PQ_WARM_PACKS", DEFAULT_PACKS);
-	size_t requests = pq_env_number("PQ_WARM_REQUESTS", DEFAULT_REQUESTS);
+	size_t packs = pq_env_number("PQ_STATE_PACKS", DEFAULT_PACKS);
+	size_t requests = pq_env_number("PQ_STATE_REQUESTS", DEFAULT_REQUESTS);
 	struct pq_random seeds = {pq_env_number("PQ_DIFF_SEED", 1)};
 
 	for (size_t done = 0; done < packs;) {
@@ -130,7 +130,7 @@ static void
 test_us_packs(void **state)
 {
 	struct run *run = *state;
-	size_t requests = pq_env_number("PQ_WARM_REQUESTS", DEFAULT_REQUESTS);
+	size_t requests = pq_env_number("PQ_STATE_REQUESTS", DEFAULT_REQUESTS);
 	struct pq_random random = {pq_env_number("PQ_DIFF_SEED", 1)};
 
 	if (access("rules/us/pack.yaml", R_OK) != 0)

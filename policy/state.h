@@ -1,0 +1,41 @@
+/**
+ * The state of an evaluation, kept from one request to the next. Private to policy/: decide.c.
+ *
+ * Threads: one at a time. Memory: the state's own; grows with the elements of requests and is never more than its bound.
+ */
+#ifndef PQ_POLICY_STATE_H
+#define PQ_POLICY_STATE_H
+
+#include "policy/decide_parts.h"
+
+struct pq_state;
+
+/** What a request says, bound to attributes: in the arena of the request. */
+struct pq_bound {
+	const struct pq_request *request;
+	struct pq_arena *arena;
+	struct pq_given *const *lines; /* the givens of each line of the request */
+	size_t n_lines, line;
+	const struct pq_given *given;  /* of the leg that is decided */
+	struct pq_element *parties, *hits, *intermediates; /* of which only the givens are made, and the owners of parties */
+	size_t n_parties, n_hits, n_intermediates;
+	struct pq_window *window;      /* or NULL */
+};
+
+/** `kept`: decisions do not outlive the state, so that their texts may be in it. Fails: PQ_ENOMEM. */
+PQ_MUST_USE enum pq_status pq_state_new(const struct pq_image *image, bool kept, struct pq_state **ret,
+                                        struct pq_err *err);
+void pq_state_free(struct pq_state *state);
+
+/** Are its elements so few that they are worth keeping? A larger request is decided by a state of its own. */
+bool pq_state_fits(const struct pq_bound *bound);
+
+/**
+ * Decide a leg. Only what differs from the leg before is computed.
+ *
+ * False: the bound on the arena or the state was met.
+ */
+bool pq_state_decide(struct pq_state *state, const struct pq_bound *bound, struct pq_decision *ret,
+                     const struct pq_p_jurisdiction **ret_jurisdiction);
+
+#endif
