@@ -360,6 +360,27 @@ print_slowest(const struct run *run, enum part part, size_t most)
 	return list;
 }
 
+/* The bounds that the project set itself, of the whole mix: medians of each request's rounds. */
+static void
+print_targets(const struct run *run, double *scratch)
+{
+	static const double median_us_bound = 1.0, p99_us_bound = 3.0;
+	struct bench_stats times = stats_of(run, ALL, median_us, scratch), mallocs = stats_of(run, ALL, mallocs_of, scratch);
+	const struct {
+		const char *what;
+		double value, bound;
+	} targets[] = {
+		{"median of a decision, all requests, us (aim 0.3)", times.median, median_us_bound},
+		{"p99 of a decision, all requests, us", times.p99, p99_us_bound},
+		{"allocations of a decision, at most", mallocs.max, 0},
+	};
+
+	printf("\n");
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+		printf("%-12s %s: %.3g, wanted <= %.3g\n", targets[i].value <= targets[i].bound ? "reached" : "NOT REACHED",
+		       targets[i].what, targets[i].value, targets[i].bound);
+}
+
 static int
 report(const struct run *run)
 {
@@ -390,6 +411,7 @@ report(const struct run *run)
 	for (enum part part = ALL; part < PARTS; part++)
 		json_object_set_new(parts, part_keys[part], print_part(run, part, scratch));
 	json_object_set_new(root, "parts", parts);
+	print_targets(run, scratch);
 	json_object_set_new(root, "outcomes", print_outcomes(run));
 	json_object_set_new(root, "slowest", print_slowest(run, ALL, SLOWEST));
 	json_object_set_new(root, "slowest_certain", print_slowest(run, CERTAIN, SLOWEST));
