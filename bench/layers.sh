@@ -43,7 +43,8 @@ by_layer() {
 			if (object ~ /libprotobuf-c/) return "protobuf-c"
 			if (object ~ /libc|ld-linux|libstdc/) return symbol ~ /alloc|free|cfree/ ? "libc: malloc and free" : "libc: the rest"
 			if (object !~ /pratiqued/) return "others: " object
-			for (name in of) if (symbol == name) return of[name]
+			sub(/\.(constprop|part|isra|cold|lto_priv).*/, "", symbol)
+			if (symbol in of) return of[symbol]
 			return "ours: not found in a layer"
 		}
 		FNR == NR { of[$2] = "ours: " $1; next }
@@ -51,10 +52,10 @@ by_layer() {
 		END { for (name in sum) printf "%6.1f %%  %s\n", 100 * sum[name] / all, name }' "$scratch/symbols" - | sort -rn
 }
 
-# Which of our functions stands in which folder: from the libraries of the build, static functions included.
-for layer in server policy storage proto; do
-	nm "$build/$layer/libpq_$layer.a" 2>/dev/null | awk -v layer="$layer" 'NF == 3 && $2 ~ /[tT]/ { print layer, $3 }'
-done >"$scratch/symbols"
+# Which of our functions stands in which folder: by where it is defined, for a linked program no longer knows.
+for layer in server policy storage; do
+	grep -ohE '^[a-z_0-9]+\(' "$layer"/*.c | tr -d '(' | sed "s/^/$layer /"
+done | sort -u >"$scratch/symbols"
 
 # sample PART
 sample() {
@@ -76,7 +77,8 @@ sample() {
 	server=
 	printf '\n%s cases: %s calls a second\n' "$1" "$(grep -oE '"per_second": [0-9]+' "$scratch/load" | grep -oE '[0-9]+')"
 	perf report -i "$scratch/perf" --no-children --sort dso,symbol -F overhead,dso,symbol -g none --stdio 2>/dev/null |
-		awk '/^ +[0-9.]+%/ { gsub("%", "", $1); print $1, $2, $4 }' >"$scratch/report"
+		awk '/^ +[0-9.]+%/ { gsub("%", "", $1); print $1, $2, $4 }' |
+		sort -rn >"$scratch/report"
 	by_layer <"$scratch/report"
 	echo "  the functions with most of it:"
 	head -n 12 "$scratch/report" | awk '{ printf "  %6.1f %%  %-24s %s\n", $1, $2, $3 }'
