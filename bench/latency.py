@@ -23,7 +23,7 @@ def compare(report, servers, label, path, rate, rounds=bench.ROUNDS):
     for name in servers:
         lost = sum(r["unanswered"] + r["refused"] for r in results[name])
         if lost:
-            report.note(f"{name}, {label} at {rate}/s: {lost} calls not answered within 10 s, or refused")
+            report.note(f"{name}, {label} at {rate}/s: {lost} calls not answered within 1 s, or refused: overloaded")
     return results
 
 
@@ -46,7 +46,7 @@ def at_rate(report, servers, label, path):
 
 
 def over_rates(report, servers, label, path):
-    series = {}
+    series, servers = {}, dict(servers)
     for rate in RATES:
         results = compare(report, servers, label, path, rate, CURVE_ROUNDS)
         report.head(f"microseconds at {rate}/s, {label}")
@@ -54,6 +54,12 @@ def over_rates(report, servers, label, path):
             for key in ("p50", "p99"):
                 value = report.row(f"{name} {key}, {label}, {rate}/s", [r["us"][key] for r in results[name]])
                 series.setdefault(f"{name} {key}", []).append((rate, value))
+        for name in list(servers):
+            if any(r["unanswered"] for r in results[name]):
+                report.note(f"{name} is overloaded at {rate}/s and is not asked at higher rates")
+                del servers[name]
+        if not servers:
+            break
     report.data["curve"] = series
     bench.curve("latency", f"Latency over the rate of calls, {label}", "calls a second", "microseconds", series, logy=True)
 
