@@ -235,10 +235,14 @@ read_texts(struct decoder *d, struct view *view, struct pq_value *ret)
 	uint32_t number = 0, wire;
 	size_t n = 0;
 
-	while (next(d, &in, 1u << 1, &number, &wire) && n < PQ_MAX_SET && number == 1 && expect(d, wire, PQ_WIRE_BYTES))
-		texts[n++] = text(d, &in);
-	struct pq_text *kept = pq_arena_array(d->arena, n, sizeof(*kept));
-	if (in.at != in.end || kept == NULL) {
+	while (next(d, &in, 1u << 1, &number, &wire)) {
+		if (n == PQ_MAX_SET || number != 1 || wire != PQ_WIRE_BYTES)
+			stop(d);
+		else
+			texts[n++] = text(d, &in);
+	}
+	struct pq_text *kept = d->plain ? pq_arena_array(d->arena, n, sizeof(*kept)) : NULL;
+	if (kept == NULL) {
 		stop(d);
 		return;
 	}
