@@ -1,6 +1,7 @@
 #include "server/accept.h"
 
 #include "server/log.h"
+#include "server/merge.h"
 #include "server/server.h"
 
 #include <errno.h>
@@ -29,6 +30,8 @@ hand_over(struct pq_acceptor *acceptor, int fd)
 	/* An answer is one write, so there is nothing to wait for. Fails on a Unix socket, which never waits. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	acceptor->next = (acceptor->next + 1) % server->n_workers;
+	if (server->options->merge_replies)
+		(void)pq_merge_add(fd); /* or its answers are sent one by one */
 	grpc_server_add_channel_from_fd(worker->grpc, fd, credentials);
 	grpc_server_credentials_release(credentials);
 }

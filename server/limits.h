@@ -41,6 +41,13 @@
 /** Events that may go before a batch's next slice: no batch waits for ever on a busy thread. */
 #define PQ_SERVER_EVENTS_A_SLICE 16
 
+/** Events whose answers go out together at most; a drain that is longer is sent in parts. */
+#define PQ_SERVER_EVENTS_A_FLUSH 64
+/** The first events after a wait, whose answers are sent at once: a lone call is not held up. */
+#define PQ_SERVER_EVENTS_AT_ONCE 2
+/** Milliseconds between two tries at a connection that took only part of its answers. */
+#define PQ_SERVER_STUCK_MS 5
+
 /** Frames of a stream that were read and whose answers the client has not taken. */
 #define PQ_SERVER_FRAMES 4
 

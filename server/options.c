@@ -20,6 +20,8 @@ const char pq_options_help[] =
 	"  --shards N                  threads that answer, each with its own share of the connections\n"
 	"                              (PRATIQUE_SHARDS; default: one a processor). With more than 300 connections a\n"
 	"                              shard, set GRPC_POLL_STRATEGY=epoll1\n"
+	"  --merge-replies on|off      send answers that are ready together with one system call a connection\n"
+	"                              (PRATIQUE_MERGE_REPLIES; default on)\n"
 	"  --max-message-bytes N       largest request (PRATIQUE_MAX_MESSAGE_BYTES; default 1048576)\n"
 	"  --max-batch-items N         requests in a batch or frame (PRATIQUE_MAX_BATCH_ITEMS; default 1000)\n"
 	"  --max-concurrent-streams N  calls at once on a connection (PRATIQUE_MAX_CONCURRENT_STREAMS; default 256)\n"
@@ -36,7 +38,7 @@ const char pq_options_help[] =
 	"Exit: 0 ended as asked, 1 something else failed, 2 wrong flag or variable, 3 the store cannot be opened,\n"
 	"      4 an address cannot be listened on, 5 ended by a second signal.\n";
 
-enum kind { TEXT, LISTEN, UNSIGNED, SIZE, SWITCH, LEVEL, DESCRIPTOR };
+enum kind { TEXT, LISTEN, UNSIGNED, SIZE, SWITCH, ON_OFF, LEVEL, DESCRIPTOR };
 
 struct option {
 	const char *flag, *variable;
@@ -52,6 +54,7 @@ static const struct option options[] = {
 	{"--insecure-public", "PRATIQUE_INSECURE_PUBLIC", SWITCH, MEMBER(insecure_public), 0, 0},
 	{"--listen", "PRATIQUE_LISTEN", LISTEN, 0, 0, 0},
 	{"--shards", "PRATIQUE_SHARDS", UNSIGNED, MEMBER(shards), 1, PQ_SERVER_WORKERS_MAX},
+	{"--merge-replies", "PRATIQUE_MERGE_REPLIES", ON_OFF, MEMBER(merge_replies), 0, 0},
 	{"--max-message-bytes", "PRATIQUE_MAX_MESSAGE_BYTES", SIZE, MEMBER(max_message_bytes), 1024,
      PQ_SERVER_MESSAGE_BYTES_MAX},
 	{"--max-batch-items", "PRATIQUE_MAX_BATCH_ITEMS", SIZE, MEMBER(max_batch_items), 1, PQ_SERVER_BATCH_ITEMS_MAX},
@@ -120,6 +123,11 @@ set(const struct option *option, const char *text, const char *source, struct pq
 		return PQ_OK;
 	case SWITCH:
 		return read_switch(text, source, at, err);
+	case ON_OFF:
+		if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+			return pq_fail_at(err, PQ_EINVAL, source, 0, 0, "must be on or off, not \"%.40s\"", text);
+		*(bool *)at = strcmp(text, "on") == 0;
+		return PQ_OK;
 	case LEVEL:
 		if (!pq_log_level_parse(text, at))
 			return pq_fail_at(err, PQ_EINVAL, source, 0, 0, "must be debug, info, warn or error, not \"%.40s\"", text);
@@ -245,6 +253,7 @@ pq_options_parse(int argc, char *const *argv, char *(*env)(const char *), struct
 	struct given given = {0};
 	struct pq_options to = {
 		.shards = processors(),
+		.merge_replies = true,
 		.max_message_bytes = PQ_SERVER_MESSAGE_BYTES,
 		.max_batch_items = PQ_SERVER_BATCH_ITEMS,
 		.max_concurrent_streams = PQ_SERVER_STREAMS,

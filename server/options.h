@@ -21,6 +21,7 @@ struct pq_options {
 	unsigned max_concurrent_streams; /* of a connection */
 	unsigned drain_delay_s;          /* between NOT_SERVING and the end */
 	unsigned grace_s;                /* for calls in flight at the end */
+	bool merge_replies;              /* answers of one drain of a queue are sent together */
 	bool insecure_public;            /* addresses that other machines reach are allowed */
 	int ready_fd;                    /* to tell addresses on, once listening; -1 = none */
 	enum pq_log_level log_level;

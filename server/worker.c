@@ -107,36 +107,74 @@ post_all(struct pq_worker *worker)
 	}
 }
 
-/* Until when to wait for an event: not at all while there is work. */
-static gpr_timespec
-patience(const struct pq_worker *worker)
+/* From the end on answers are sent as they come: connections are closed at any time. */
+static bool
+collects(const struct pq_worker *worker)
 {
-	if (worker->jobs != NULL)
-		return gpr_inf_past(GPR_CLOCK_MONOTONIC);
-	return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(TICK_MS, GPR_TIMESPAN));
+	return worker->server->options->merge_replies && worker->events > PQ_SERVER_EVENTS_AT_ONCE && !worker->ending;
+}
+
+static void
+handle_event(struct pq_worker *worker, const grpc_event *event)
+{
+	struct pq_tag *tag = event->tag;
+
+	worker->events++;
+	worker->unsent++;
+	worker->waiting++;
+	if (collects(worker))
+		pq_merge_collect(&worker->merge);
+	tag->on(tag, event->success != 0);
+	pq_merge_pause();
+}
+
+static void
+send_collected(struct pq_worker *worker)
+{
+	if (worker->merge.n > 0 || worker->merge.n_stuck > 0)
+		pq_merge_flush(&worker->merge);
+	worker->unsent = 0;
+}
+
+/* Nothing is ready: send what was collected, work on batches, or wait for the next event. */
+static grpc_event
+go_idle(struct pq_worker *worker)
+{
+	send_collected(worker);
+	if (worker->jobs != NULL) {
+		pq_frames_work(worker);
+		worker->waiting = 0;
+		return (grpc_event){.type = GRPC_QUEUE_TIMEOUT};
+	}
+	worker->events = 0;
+	int ms = worker->merge.n_stuck > 0 ? PQ_SERVER_STUCK_MS : TICK_MS;
+	gpr_timespec tick = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(ms, GPR_TIMESPAN));
+	return grpc_completion_queue_next(worker->queue, tick, NULL);
 }
 
 static void *
 run(void *context)
 {
 	struct pq_worker *worker = context;
-	unsigned since = 0; /* events since the last slice of a batch */
 
 	post_all(worker);
 	for (;;) {
-		grpc_event event = grpc_completion_queue_next(worker->queue, patience(worker), NULL);
+		grpc_event event = grpc_completion_queue_next(worker->queue, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
+		if (event.type == GRPC_QUEUE_TIMEOUT)
+			event = go_idle(worker);
 		if (event.type == GRPC_QUEUE_SHUTDOWN)
 			break;
-		if (event.type == GRPC_OP_COMPLETE) {
-			struct pq_tag *tag = event.tag;
-			tag->on(tag, event.success != 0);
-		}
-		if (worker->jobs != NULL && (event.type == GRPC_QUEUE_TIMEOUT || ++since >= PQ_SERVER_EVENTS_A_SLICE)) {
+		if (event.type == GRPC_OP_COMPLETE)
+			handle_event(worker, &event);
+		if (worker->unsent >= PQ_SERVER_EVENTS_A_FLUSH)
+			send_collected(worker);
+		if (worker->jobs != NULL && worker->waiting >= PQ_SERVER_EVENTS_A_SLICE) {
 			pq_frames_work(worker);
-			since = 0;
+			worker->waiting = 0;
 		}
 		see_state(worker);
 	}
+	pq_merge_release(&worker->merge);
 	pq_encoder_release(&worker->encoder);
 	pq_revision_view_release(&worker->view);
 	return NULL;

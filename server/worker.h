@@ -9,6 +9,7 @@
 #define PQ_SERVER_WORKER_H
 
 #include "server/codec.h"
+#include "server/merge.h"
 #include "server/revision.h"
 #include "server/rpc.h"
 
@@ -50,6 +51,10 @@ struct pq_worker {
 	bool ending;    /* this worker has seen that the server ends */
 	bool down;      /* its queue is shut down: no batch may be started any more */
 	struct pq_tag on_down;
+	struct pq_merge merge;
+	unsigned events;  /* since nothing was there to do */
+	unsigned unsent;  /* of them, since the answers were last sent */
+	unsigned waiting; /* of them, since the last slice of a batch */
 	struct pq_rpc_counts counts[PQ_RPC_COUNT];
 	uint64_t unimplemented;
 };

@@ -38,6 +38,7 @@ served_prepare(unsigned workers)
 		.shards = workers,
 		.max_message_bytes = PQ_SERVER_MESSAGE_BYTES,
 		.max_batch_items = PQ_SERVER_BATCH_ITEMS,
+		.merge_replies = true,
 		.max_concurrent_streams = 100,
 		.grace_s = 40,
 		.ready_fd = -1,

@@ -56,6 +56,7 @@ start(struct fixture *f, unsigned workers)
 		.shards = workers,
 		.max_message_bytes = 65536,
 		.max_batch_items = PQ_SERVER_BATCH_ITEMS,
+		.merge_replies = true,
 		.max_concurrent_streams = 100,
 		.grace_s = GRACE_S,
 		.ready_fd = -1,

@@ -74,6 +74,11 @@ test_defaults(void **state)
 	assert_int_equal(options.n_listen, 1);
 	assert_string_equal(options.listen[0].target, "127.0.0.1:8300");
 	assert_true(options.shards >= 1);
+	assert_true(options.merge_replies);
+	assert_int_equal(options.max_batch_items, 1000);
+	assert_int_equal(parse("--store a --merge-replies off --max-batch-items 7", NULL, &options, &err), PQ_OK);
+	assert_false(options.merge_replies);
+	assert_int_equal(options.max_batch_items, 7);
 	assert_int_equal(options.max_message_bytes, PQ_SERVER_MESSAGE_BYTES);
 	assert_int_equal(options.grace_s, PQ_SERVER_GRACE);
 	assert_int_equal(options.drain_delay_s, 0);
@@ -150,6 +155,8 @@ test_wrong(void **state)
 		{"--store a extra", "extra"},
 		{"--store a --worker 1", "--worker"},
 		{"--store a --insecure-public=1", "--insecure-public=1"},
+		{"--store a --merge-replies yes", "--merge-replies"},
+		{"--store a --max-batch-items 0", "--max-batch-items"},
 		{"--store a --shards 0", "--shards"},
 		{"--store a --shards 65", "--shards"},
 		{"--store a --shards 3x", "--shards"},
