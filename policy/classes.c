@@ -228,7 +228,7 @@ mix_conds(const struct classes *c, struct signature *s, const struct value *valu
 	}
 }
 
-/* A value that a rule, silence or a profile gives by name is alone. */
+/* A value that a rule, silence, a profile or the packs' `release` gives by name is alone. */
 static void
 find_literals(const struct classes *c, struct value *value)
 {
@@ -246,6 +246,9 @@ find_literals(const struct classes *c, struct value *value)
 		value->alone |= c->p->attrs[c->p->assumptions[i].attr].domain == c->domain &&
 		                has(c, c->p->assumptions[i].symbols, value->symbol);
 	value->alone |= c->p->domains[c->domain].other == value->symbol;
+	const struct pq_p_meta *meta = c->image->meta;
+	value->alone |= meta->release_fact != PQ_NO_INDEX && c->p->attrs[meta->release_fact].domain == c->domain &&
+	                has(c, meta->release_values, value->symbol);
 }
 
 /* ---- what the request says ---- */
