@@ -96,11 +96,11 @@ print_missing(const struct pq_html *h, const struct pq_decision *decision)
 		pq_html_text(h, missing->name);
 		fputs("</code></li>\n", h->out);
 	}
-	fputs("</ul>\n<p>Depending on the answers: ", h->out);
-	pq_html_text(h, pq_outcome_name(decision->best));
-	fputs(" to ", h->out);
-	pq_html_text(h, pq_outcome_name(decision->worst));
-	fputs(decision->exact ? ".</p>\n" : ". The search stopped at its bound; there may be more.</p>\n", h->out);
+	fputs("</ul>\n<p>Depending on the answers, anything from &ldquo;", h->out);
+	pq_html_text(h, pq_words_outcome(decision->best));
+	fputs("&rdquo; to &ldquo;", h->out);
+	pq_html_text(h, pq_words_outcome(decision->worst));
+	fputs(decision->exact ? "&rdquo;.</p>\n" : "&rdquo;. The search stopped at its bound; there may be more.</p>\n", h->out);
 	pq_html_end(h);
 }
 
