@@ -128,9 +128,9 @@ static const struct command commands[] = {
      "  --threads N        as many as there are processors unless said\n"
      "\n"
      "A scenario is a file with as_of and request, as of a case, and title, rows (a\n"
-     "code fact), columns (a fact of symbols), parties (a fact of each party that has\n"
-     "the column's value, too) and special (columns with facts of their own). Exits\n"
-     "with 1 where a cell moved.\n"},
+     "code fact), columns (a fact of symbols), only (some of its values), parties (a\n"
+     "fact of each party that has the column's value, too) and special (columns with\n"
+     "facts of their own). Exits with 1 where a cell moved.\n"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

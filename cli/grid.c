@@ -235,7 +235,7 @@ pq_cmd_grid(int argc, char **argv)
 	if (order.store == NULL || argc == optind)
 		return pq_cli_usage(argv[0], "name the store and a scenario: --store FILE SCENARIO.json");
 	if ((order.against != NULL) == order.since_said)
-		return pq_cli_usage(argv[0], "give either the first day, --since DATE, or the record to compare with, --against FILE");
+		return pq_cli_usage(argv[0], "give the first day, --since DATE, or the record to compare with, --against FILE");
 	if (order.work.every > 1 && (order.output != NULL || order.against == NULL))
 		return pq_cli_usage(argv[0], "a sample (--every) makes no record; it can be compared with one (--against)");
 	order.scenarios = argv + optind;

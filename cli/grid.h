@@ -95,8 +95,8 @@ pq_grid_at(const struct pq_grid_part *part, size_t row, size_t column)
 
 /**
  * Read a scenario into grid->parts: a case file's "as_of" and "request", with "title", "rows" (a code fact), "columns"
- * (a fact of symbols), "parties" (a fact of parties that has the column's value, too; may be left out) and "special"
- * (more columns: name → facts, that of the columns first). Fails: as pq_request_from_json(); PQ_ELIMIT.
+ * (a fact of symbols), and as wanted "only" (some of its values), "parties" (a fact of each party that has the column's
+ * value, too) and "special" (more columns: name → facts, that of the columns first). Fails: as pq_request_from_json(); PQ_ELIMIT.
  */
 PQ_MUST_USE enum pq_status pq_grid_scenario(struct pq_grid *grid, const struct pq_image *image, const char *path,
                                             struct pq_err *err);
@@ -138,7 +138,7 @@ struct pq_grid_moved {
  * Say which cells of `now` have other answers than in `then`: all into `list` (NULL allowed), the first groups to
  * standard output. With `whole`, what `now` has no more counts as moved, too. Fails: PQ_ENOMEM, PQ_EIO.
  */
-PQ_MUST_USE enum pq_status pq_grid_compare(const struct pq_grid *then, const struct pq_grid *now, bool whole, FILE *list,
-                                           struct pq_grid_moved *ret, struct pq_err *err);
+PQ_MUST_USE enum pq_status pq_grid_compare(const struct pq_grid *then, const struct pq_grid *now, bool whole,
+                                           FILE *list, struct pq_grid_moved *ret, struct pq_err *err);
 
 #endif

@@ -43,13 +43,44 @@ name_of(struct pq_arena *arena, const char *path)
 	return pq_arena_strndup(arena, name, dot != NULL && dot != name ? (size_t)(dot - name) : strlen(name));
 }
 
+/* Of the symbols those that the scenario wants: all, where it does not say. */
 static enum pq_status
-plain_columns(const struct reading *r, size_t n_special)
+keep_only(const struct reading *r, const json_t *only, struct pq_texts *symbols)
+{
+	size_t n = 0, i;
+	json_t *value;
+
+	if (only == NULL)
+		return PQ_OK;
+	json_array_foreach((json_t *)only, i, value) {
+		const char *wanted = json_string_value(value);
+		size_t k = 0;
+		while (wanted != NULL && k < symbols->n && strcmp(symbols->at[k], wanted) != 0)
+			k++;
+		if (wanted == NULL || k == symbols->n)
+			return pq_fail_at(r->err, PQ_EINVAL, r->path, 0, 0, "\"only\": no. %zu is no value of %.80s", i + 1,
+			                  r->part->column_fact);
+	}
+	for (size_t k = 0; k < symbols->n; k++) {
+		bool keep = false;
+		json_array_foreach((json_t *)only, i, value)
+			keep |= strcmp(symbols->at[k], json_string_value(value)) == 0;
+		if (keep)
+			symbols->at[n++] = symbols->at[k];
+	}
+	symbols->n = n;
+	return n > 0 ? PQ_OK : pq_fail_at(r->err, PQ_EINVAL, r->path, 0, 0, "\"only\" must be a list of values");
+}
+
+static enum pq_status
+plain_columns(const struct reading *r, const json_t *only, size_t n_special)
 {
 	struct pq_arena *arena = &r->grid->arena;
 	struct pq_texts symbols;
 
 	enum pq_status status = pq_image_symbols_of(r->image, r->part->column_fact, arena, &symbols, r->err);
+	if (status == PQ_OK)
+		status = keep_only(r, only, &symbols);
 	if (status != PQ_OK)
 		return status;
 	r->part->columns = pq_arena_array(arena, symbols.n + n_special + 1, sizeof(*r->part->columns));
@@ -104,7 +135,7 @@ read_columns(const struct reading *r, const json_t *root)
 
 	if (json_object_size(special) > PQ_GRID_SPECIALS)
 		return pq_fail_at(r->err, PQ_ELIMIT, r->path, 0, 0, "more than %d special columns", PQ_GRID_SPECIALS);
-	enum pq_status status = plain_columns(r, json_object_size(special));
+	enum pq_status status = plain_columns(r, json_object_get(root, "only"), json_object_size(special));
 	json_object_foreach((json_t *)special, name, values) {
 		if (status == PQ_OK)
 			status = special_column(r, name, values);
@@ -135,7 +166,8 @@ read_part(const struct reading *r, const char *data, size_t len)
 
 /* Special columns say more than the fact that is varied: each is a class of its own. */
 static enum pq_status
-find_classes(struct pq_grid_part *part, const struct pq_image *image, int32_t since, struct pq_arena *arena, struct pq_err *err)
+find_classes(struct pq_grid_part *part, const struct pq_image *image, int32_t since, struct pq_arena *arena,
+             struct pq_err *err)
 {
 	struct pq_texts plain = {.at = pq_arena_array(arena, part->n_columns + 1, sizeof(*plain.at))};
 	size_t *columns, *all = pq_arena_array(arena, part->n_columns + 1, sizeof(*all));
@@ -146,7 +178,8 @@ find_classes(struct pq_grid_part *part, const struct pq_image *image, int32_t si
 		plain.at[plain.n] = part->columns[plain.n].name;
 		plain.n++;
 	}
-	enum pq_status status = pq_image_classes_of(image, part->row_fact, &part->rows, &part->base, since, arena, &part->row_class, err);
+	enum pq_status status =
+	    pq_image_classes_of(image, part->row_fact, &part->rows, &part->base, since, arena, &part->row_class, err);
 	if (status == PQ_OK)
 		status = pq_image_classes_of(image, part->column_fact, &plain, &part->base, since, arena, &columns, err);
 	if (status != PQ_OK)
