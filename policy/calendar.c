@@ -273,7 +273,7 @@ open_facts(const struct run *run, struct pq_element *element)
 static bool
 set_up(const struct run *run, struct pq_eval *ev)
 {
-	if (!pq_eval_alone(ev))
+	if (!pq_eval_one_each(ev))
 		return false;
 	open_facts(run, &ev->req);
 	open_facts(run, &ev->parties[0]);

@@ -306,6 +306,8 @@ void pq_forget_unknowns(struct pq_eval *ev);
  * and sets ev->stale after each change. `image`, `p`, `request` and `arena` must be set. False: out of memory.
  */
 bool pq_eval_alone(struct pq_eval *ev);
+/** The same with one party that has one owner, one hit and one country on the way. */
+bool pq_eval_one_each(struct pq_eval *ev);
 
 /* combine.c */
 

@@ -196,6 +196,24 @@ pq_eval_alone(struct pq_eval *ev)
 	return true;
 }
 
+bool
+pq_eval_one_each(struct pq_eval *ev)
+{
+	struct pq_element *one = pq_arena_array(ev->arena, 4, sizeof(*one));
+
+	if (one == NULL || !pq_eval_alone(ev) || !make_element(ev, ev->arena, &one[0], PQ_SCOPE_PARTY, 0) ||
+	    !make_element(ev, ev->arena, &one[1], PQ_SCOPE_OWNER, 0) || !make_element(ev, ev->arena, &one[2], PQ_SCOPE_HIT, 0) ||
+	    !make_element(ev, ev->arena, &one[3], PQ_SCOPE_INTERMEDIATE, 0))
+		return false;
+	one[0].owners = &one[1];
+	one[0].n_owners = 1;
+	ev->parties = &one[0];
+	ev->hits = &one[2];
+	ev->intermediates = &one[3];
+	ev->n_parties = ev->n_hits = ev->n_intermediates = 1;
+	return true;
+}
+
 /* Texts of a decision that hang on the revision alone are made once, where the state outlives the decision. */
 static bool
 make_texts(struct pq_state *s)
