@@ -114,7 +114,8 @@ refuse_item(struct pq_batch *batch, struct pq_worker *worker, const char *why)
 {
 	struct pq_reply reply;
 
-	pq_reply_refuse(&reply, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0, "%s", why);
+	pq_reply_refuse(&reply, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0, "%s",
+	                why);
 	append_error(batch, &reply);
 }
 

@@ -13,16 +13,16 @@
 
 /** Start with zeroes. May be used for one message after the other; pq_batch_release() at last. */
 struct pq_batch {
-	struct pq_bytes in;     /* the caller's, until the batch is done */
-	struct pq_wire left;    /* of it */
-	size_t n_done;          /* requests that have a result */
-	uint64_t generation;    /* of the worker's view that answers */
-	uint8_t *out;           /* the answer as far as it is written */
+	struct pq_bytes in;  /* the caller's, until the batch is done */
+	struct pq_wire left; /* of it */
+	size_t n_done;       /* requests that have a result */
+	uint64_t generation; /* of the worker's view that answers */
+	uint8_t *out;        /* the answer as far as it is written */
 	size_t len, cap;
-	bool failed;            /* no memory for it */
+	bool failed; /* no memory for it */
 	struct pq_cited cited;
-	size_t n_counted;       /* of the cited rules */
-	size_t rule_bytes;      /* that those take in the answer */
+	size_t n_counted;  /* of the cited rules */
+	size_t rule_bytes; /* that those take in the answer */
 };
 
 /**

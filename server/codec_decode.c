@@ -34,45 +34,67 @@ struct place {
 	struct field fields[FIELDS];
 };
 
-#define FACT(kind, name)              \
-	{                                 \
-		kind, name, sizeof(name) - 1  \
+#define FACT(kind, name)             \
+	{                                \
+		kind, name, sizeof(name) - 1 \
 	}
-#define FACTS     \
-	{             \
+#define FACTS      \
+	{              \
 		MAP, "", 0 \
 	}
 
 static const struct place request_place = {
 	"",
-	{[3] = FACT(TEXT, "transaction_type"), [4] = FACT(TEXT, "regime"), [5] = FACT(TEXT, "origin"),
-     [6] = FACT(TEXT, "destination"), [12] = FACT(TEXT, "end_use"), [13] = FACT(DECIMAL, "value_usd"), [15] = FACTS},
+	{[3] = FACT(TEXT, "transaction_type"),
+     [4] = FACT(TEXT, "regime"),
+     [5] = FACT(TEXT, "origin"),
+     [6] = FACT(TEXT, "destination"),
+     [12] = FACT(TEXT, "end_use"),
+     [13] = FACT(DECIMAL, "value_usd"),
+     [15] = FACTS},
 };
 static const struct place item_place = {
 	"item.",
-	{[1] = FACT(TEXT, "item.eccn"), [2] = FACT(TEXT, "item.usml"), [3] = FACT(TEXT, "item.kind"),
-     [4] = FACT(TEXT, "item.schedule_b"), [5] = FACTS},
+	{[1] = FACT(TEXT, "item.eccn"),
+     [2] = FACT(TEXT, "item.usml"),
+     [3] = FACT(TEXT, "item.kind"),
+     [4] = FACT(TEXT, "item.schedule_b"),
+     [5] = FACTS},
 };
 static const struct place line_place = {"", {[2] = FACT(DECIMAL, "value_usd"), [3] = FACTS}};
 static const struct place party_place = {
 	"",
-	{[1] = FACT(TEXT, "role"), [2] = FACT(TEXT, "country"), [3] = FACT(TEXT, "name"), [4] = FACT(TEXT, "type"),
-     [5] = FACT(TEXTS, "lists"), [6] = FACT(FLAG, "military_end_user"),
-     [7] = FACT(FLAG, "military_intelligence_end_user"), [9] = FACTS},
+	{[1] = FACT(TEXT, "role"),
+     [2] = FACT(TEXT, "country"),
+     [3] = FACT(TEXT, "name"),
+     [4] = FACT(TEXT, "type"),
+     [5] = FACT(TEXTS, "lists"),
+     [6] = FACT(FLAG, "military_end_user"),
+     [7] = FACT(FLAG, "military_intelligence_end_user"),
+     [9] = FACTS},
 };
 static const struct place owner_place = {
 	"", {[1] = FACT(TEXT, "name"), [2] = FACT(TEXTS, "lists"), [3] = FACT(DECIMAL, "share_pct"), [4] = FACTS}};
 static const struct place intermediate_place = {"", {[1] = FACT(TEXT, "country"), [2] = FACTS}};
 static const struct place person_place = {
 	"person.",
-	{[1] = FACT(TEXTS, "person.citizenship"), [2] = FACT(TEXT, "person.most_recent_citizenship_or_pr"),
-     [3] = FACT(FLAG, "person.us_person"), [4] = FACT(FLAG, "person.us_permanent_resident"),
-     [5] = FACT(FLAG, "person.protected_person"), [6] = FACTS},
+	{[1] = FACT(TEXTS, "person.citizenship"),
+     [2] = FACT(TEXT, "person.most_recent_citizenship_or_pr"),
+     [3] = FACT(FLAG, "person.us_person"),
+     [4] = FACT(FLAG, "person.us_permanent_resident"),
+     [5] = FACT(FLAG, "person.protected_person"),
+     [6] = FACTS},
 };
 static const struct place hit_place = {
 	"",
-	{[1] = FACT(TEXT, "party"), [2] = FACT(TEXT, "list"), [3] = FACT(TEXT, "entry"), [4] = FACT(TEXT, "name_match"),
-     [5] = FACT(FLAG, "address_match"), [6] = FACT(FLAG, "adjudicated"), [7] = FACT(FLAG, "same_party"), [8] = FACTS},
+	{[1] = FACT(TEXT, "party"),
+     [2] = FACT(TEXT, "list"),
+     [3] = FACT(TEXT, "entry"),
+     [4] = FACT(TEXT, "name_match"),
+     [5] = FACT(FLAG, "address_match"),
+     [6] = FACT(FLAG, "adjudicated"),
+     [7] = FACT(FLAG, "same_party"),
+     [8] = FACTS},
 };
 static const struct place screening_place = {
 	"screening.",
@@ -145,8 +167,7 @@ next(struct decoder *d, struct view *view, uint32_t repeated, uint32_t *number, 
 	uint32_t key = varint(d, view), before = *number;
 	*number = key >> 3;
 	*wire = key & 7;
-	if (*number == 0 || *number >= FIELDS || *number < before ||
-	    (*number == before && (repeated >> before & 1) == 0))
+	if (*number == 0 || *number >= FIELDS || *number < before || (*number == before && (repeated >> before & 1) == 0))
 		stop(d);
 	return d->plain;
 }

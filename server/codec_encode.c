@@ -189,9 +189,9 @@ cite(struct pq_cited *cited, const struct pq_rule_ref *rule)
 	cited->places[rule->index] = (uint32_t)cited->n;
 }
 
-#define CITE_EACH(cited, array, n)         \
-	for (size_t i_ = 0; i_ < (n); i_++)    \
-		cite(cited, (array)[i_].rule)
+#define CITE_EACH(cited, array, n)      \
+	for (size_t i_ = 0; i_ < (n); i_++) \
+	cite(cited, (array)[i_].rule)
 
 static void
 cite_decision(struct pq_cited *cited, const struct pq_decision *d)
@@ -285,20 +285,22 @@ pq_encode_rule(struct pq_encoder *encoder, const struct pq_rule_ref *rule)
 /* ---- decisions -------------------------------------------------------------------------------------------------- */
 
 /* Declares `x`, from the last element to the first, and `mark`, where its message ends. */
-#define BACKWARDS(type, x, array, n)                    \
-	for (size_t i_ = (n), mark = 0; i_-- > 0;)          \
+#define BACKWARDS(type, x, array, n)           \
+	for (size_t i_ = (n), mark = 0; i_-- > 0;) \
 		for (const type *x = &(array)[i_]; x != NULL && (mark = out->len, true); x = NULL)
 
 static void
 put_tail(struct pq_out *out, const struct pq_cited *cited, const struct pq_decision *d)
 {
-	BACKWARDS(struct pq_violation, fault, d->violations, d->n_violations) {
+	BACKWARDS(struct pq_violation, fault, d->violations, d->n_violations)
+	{
 		put_text(out, 3, fault->description);
 		put_text(out, 2, fault->reason);
 		put_text(out, 1, fault->field);
 		put_message(out, 20, mark);
 	}
-	BACKWARDS(struct pq_near_miss, near, d->near_misses, d->n_near_misses) {
+	BACKWARDS(struct pq_near_miss, near, d->near_misses, d->n_near_misses)
+	{
 		put_reference(out, 5, cited, near->rule);
 		put_number(out, 4, (uint64_t)near->outcome);
 		put_text(out, 3, near->to);
@@ -306,14 +308,16 @@ put_tail(struct pq_out *out, const struct pq_cited *cited, const struct pq_decis
 		put_text(out, 1, near->name);
 		put_message(out, 19, mark);
 	}
-	BACKWARDS(struct pq_assumed, assumed, d->assumed, d->n_assumed) {
+	BACKWARDS(struct pq_assumed, assumed, d->assumed, d->n_assumed)
+	{
 		put_text(out, 3, assumed->source);
 		put_text(out, 2, assumed->value);
 		put_text(out, 1, assumed->name);
 		put_message(out, 18, mark);
 	}
 	put_places(out, 17, cited, d->rules, d->n_rules);
-	BACKWARDS(struct pq_notice, warning, d->warnings, d->n_warnings) {
+	BACKWARDS(struct pq_notice, warning, d->warnings, d->n_warnings)
+	{
 		put_text(out, 3, warning->source);
 		put_reference(out, 2, cited, warning->rule);
 		put_text(out, 1, warning->text);
@@ -324,7 +328,8 @@ put_tail(struct pq_out *out, const struct pq_cited *cited, const struct pq_decis
 static void
 put_missing(struct pq_out *out, unsigned field, const struct pq_missing *facts, size_t n)
 {
-	BACKWARDS(struct pq_missing, fact, facts, n) {
+	BACKWARDS(struct pq_missing, fact, facts, n)
+	{
 		put_text(out, 2, fact->question);
 		put_text(out, 1, fact->name);
 		put_message(out, field, mark);
@@ -348,20 +353,23 @@ put_spares(struct pq_out *out, const char *const *names)
 static void
 put_closed(struct pq_out *out, const struct pq_cited *cited, const struct pq_decision *d)
 {
-	BACKWARDS(struct pq_duty, duty, d->obligations, d->n_obligations) {
+	BACKWARDS(struct pq_duty, duty, d->obligations, d->n_obligations)
+	{
 		put_reference(out, 3, cited, duty->rule);
 		put_text(out, 2, duty->label);
 		put_text(out, 1, duty->name);
 		put_message(out, 13, mark);
 	}
-	BACKWARDS(struct pq_barred, barred, d->barred, d->n_barred) {
+	BACKWARDS(struct pq_barred, barred, d->barred, d->n_barred)
+	{
 		put_spares(out, barred->spares);
 		put_reference(out, 3, cited, barred->rule);
 		put_text(out, 2, barred->reason);
 		put_text(out, 1, barred->name);
 		put_message(out, 12, mark);
 	}
-	BACKWARDS(struct pq_usable, usable, d->available, d->n_available) {
+	BACKWARDS(struct pq_usable, usable, d->available, d->n_available)
+	{
 		put_reference(out, 2, cited, usable->rule);
 		put_text(out, 1, usable->name);
 		put_message(out, 11, mark);
@@ -382,7 +390,8 @@ put_decision(struct pq_encoder *encoder, const struct pq_cited *cited, const str
 	put_missing(out, 14, d->missing, d->n_missing);
 	put_closed(out, cited, d);
 	put_places(out, 10, cited, d->prohibitions, d->n_prohibitions);
-	BACKWARDS(struct pq_requirement, requirement, d->requirements, d->n_requirements) {
+	BACKWARDS(struct pq_requirement, requirement, d->requirements, d->n_requirements)
+	{
 		put_number(out, 5, requirement->certain);
 		put_text(out, 4, requirement->label);
 		put_text(out, 3, requirement->reason);

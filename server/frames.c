@@ -357,9 +357,9 @@ pq_frames_post(struct pq_worker *worker, enum pq_rpc_index index)
 	worker->n_streams++;
 
 	grpc_byte_buffer **payload = pq_rpcs[index].shape == PQ_RPC_BATCH ? &call->reading : NULL;
-	grpc_call_error error = grpc_server_request_registered_call(worker->grpc, worker->methods[index], &call->call,
-	                                                            &call->deadline, &call->metadata, payload,
-	                                                            worker->queue, worker->queue, &call->on_request);
+	grpc_call_error error =
+		grpc_server_request_registered_call(worker->grpc, worker->methods[index], &call->call, &call->deadline,
+	                                        &call->metadata, payload, worker->queue, worker->queue, &call->on_request);
 	if (error != GRPC_CALL_OK) {
 		PQ_LOG(PQ_LOG_ERROR, "post_failed", PQ_LOG_NUMBER("error", error));
 		drop(call);

@@ -63,7 +63,8 @@ must_requests(const struct pq_request *a, const struct pq_request *b)
 	must(a->n_parties == b->n_parties, "parties");
 	for (size_t i = 0; i < a->n_parties; i++) {
 		must_facts(&a->parties[i].facts, &b->parties[i].facts, "a party");
-		must_lists(a->parties[i].owners, a->parties[i].n_owners, b->parties[i].owners, b->parties[i].n_owners, "owners");
+		must_lists(a->parties[i].owners, a->parties[i].n_owners, b->parties[i].owners, b->parties[i].n_owners,
+		           "owners");
 	}
 	must(a->n_profiles == b->n_profiles, "profiles");
 	for (size_t i = 0; i < a->n_profiles; i++)

@@ -88,8 +88,7 @@ served_decide(struct served *served, struct raw_client *client, const void *byte
 	if (end.code != GRPC_STATUS_OK) {
 		ret = pq_arena_printf(&served->arena, "%d: %s", (int)end.code, end.message);
 	} else {
-		Pratique__V1__DecideResponse *message =
-			pratique__v1__decide_response__unpack(NULL, end.reply_len, end.reply);
+		Pratique__V1__DecideResponse *message = pratique__v1__decide_response__unpack(NULL, end.reply_len, end.reply);
 		must(message != NULL, "the answer is no DecideResponse");
 		must(pq_decision_from_message(message, &served->arena, &decision, &err) == PQ_OK, err.msg);
 		ret = pq_decision_to_json(&decision, &served->arena);

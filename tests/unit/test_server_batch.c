@@ -41,8 +41,12 @@ item(char *at, size_t i)
 		memcpy(at, "\xff\xff", 2);
 		return 2;
 	}
-	len += (size_t)sprintf(at + len, "\x0a\x0a" "2025-06-%02zu", i % 28 + 1);
-	len += (size_t)sprintf(at + len, "\x1a\x06" "export");
+	len += (size_t)sprintf(at + len,
+	                       "\x0a\x0a"
+	                       "2025-06-%02zu",
+	                       i % 28 + 1);
+	len += (size_t)sprintf(at + len, "\x1a\x06"
+	                                 "export");
 	len += (size_t)sprintf(at + len, "\x32\x02%s", destinations[i % KINDS]);
 	len += (size_t)sprintf(at + len, "\x6a\x05\x0a\x03%03zu", i % KINDS == 4 ? 50 : (size_t)101);
 	return len;
@@ -199,7 +203,12 @@ test_batch_too_long(void **state)
 
 	assert_non_null(one);
 	assert_non_null(bytes);
-	one_len += (size_t)sprintf(one, "\x0a\x0a" "2025-06-01" "\x1a\x06" "export" "\x32\x02" "BB");
+	one_len += (size_t)sprintf(one, "\x0a\x0a"
+	                                "2025-06-01"
+	                                "\x1a\x06"
+	                                "export"
+	                                "\x32\x02"
+	                                "BB");
 	for (int i = 0; i < LINES; i++, one_len += 2)
 		memcpy(one + one_len, "\x4a", 2);
 	for (int i = 0; i < ITEMS; i++, len += one_len) {

@@ -171,21 +171,43 @@ test_not_plain(void **state)
 		bool plain;
 	} inputs[] = {
 #define INPUT(bytes, plain) {bytes, sizeof(bytes) - 1, plain}
-#define DAY "\x0a\x0a" "2025-06-01"
+#define DAY    \
+	"\x0a\x0a" \
+	"2025-06-01"
 		INPUT(DAY, true),
-		INPUT(DAY "\x32\x02" "BB", true),
-		INPUT("\x32\x02" "BB" DAY, false),                 /* out of order */
-		INPUT(DAY DAY, false),                             /* twice */
-		INPUT(DAY "\x32\x82\x00" "BB", false),             /* a padded length */
-		INPUT(DAY "\x32\x02" "B\0", false),                /* NUL */
-		INPUT(DAY "\x32\x02" "\xc3\xa9", true),            /* UTF-8 */
-		INPUT(DAY "\x32\x02" "\xc3" "A", false),
-		INPUT(DAY "\x32\x09" "12345678\xff", false),
-		INPUT(DAY "\x32\x09" "1234567\x00" "9", false),
-		INPUT(DAY "\x9a\x01\x00", false),                  /* field 19 */
-		INPUT(DAY "\x10\x02", false),                      /* no such query */
-		INPUT(DAY "\x6a\x03\x0a\x01" "x", false),          /* no number */
-		INPUT("", false),                                  /* no day */
+		INPUT(DAY "\x32\x02"
+	              "BB",
+	          true),
+		INPUT("\x32\x02"
+	          "BB" DAY,
+	          false),          /* out of order */
+		INPUT(DAY DAY, false), /* twice */
+		INPUT(DAY "\x32\x82\x00"
+	              "BB",
+	          false), /* a padded length */
+		INPUT(DAY "\x32\x02"
+	              "B\0",
+	          false), /* NUL */
+		INPUT(DAY "\x32\x02"
+	              "\xc3\xa9",
+	          true), /* UTF-8 */
+		INPUT(DAY "\x32\x02"
+	              "\xc3"
+	              "A",
+	          false),
+		INPUT(DAY "\x32\x09"
+	              "12345678\xff",
+	          false),
+		INPUT(DAY "\x32\x09"
+	              "1234567\x00"
+	              "9",
+	          false),
+		INPUT(DAY "\x9a\x01\x00", false), /* field 19 */
+		INPUT(DAY "\x10\x02", false),     /* no such query */
+		INPUT(DAY "\x6a\x03\x0a\x01"
+	              "x",
+	          false),     /* no number */
+		INPUT("", false), /* no day */
 	};
 
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
