@@ -24,6 +24,9 @@ def compare(report, servers, label, path, rate, rounds=bench.ROUNDS):
         lost = sum(r["unanswered"] + r["refused"] for r in results[name])
         if lost:
             report.note(f"{name}, {label} at {rate}/s: {lost} calls not answered within 1 s, or refused: overloaded")
+        lag = bench.statistics.median(r["lag_us"]["p99"] for r in results[name])
+        if lag > 200:
+            report.note(f"{name}, {label} at {rate}/s: the client itself was behind its schedule, p99 {lag:.0f} us")
     return results
 
 

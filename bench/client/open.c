@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* Calls that are sent, and answers that are taken, before it looks at the other again. */
+#define AT_ONCE 32
 /* Calls in flight; when the server is that far behind, calls wait here, and are late. */
 #define IN_FLIGHT_MAX 20000
 
@@ -22,7 +24,7 @@ struct open {
 	struct unary *slots, *free;
 	grpc_slice *bodies;
 	struct bench_random random;
-	struct samples samples;
+	struct samples samples, lags; /* lags: of sending, behind the schedule; the client's own fault */
 	int64_t begin, end; /* of what is measured */
 	int64_t due;        /* of the next call */
 	size_t sent, in_flight, refused, answered, reply_bytes;
@@ -40,7 +42,7 @@ schedule(struct open *open)
 static void
 send_due(struct open *open)
 {
-	while (open->due < open->end && bench_now() >= open->due) {
+	for (int i = 0; i < AT_ONCE && open->due < open->end && bench_now() >= open->due; i++) {
 		struct unary *unary = open->free;
 		if (unary == NULL) {
 			open->held++;
@@ -48,6 +50,8 @@ send_due(struct open *open)
 		}
 		open->free = unary->next;
 		unary->due = open->due;
+		if (open->due >= open->begin)
+			samples_add(&open->lags, bench_now() - open->due);
 		size_t body = bench_random_below(&open->random, open->options->bodies.n);
 		unary_start(unary, &open->channels, open->sent % open->channels.n, open->bodies[body], NULL);
 		open->sent++;
@@ -83,12 +87,12 @@ run(struct open *open)
 
 	while (bench_now() < open->end || (open->in_flight > 0 && bench_now() < open->end + 1000000000)) {
 		send_due(open);
-		grpc_event event;
-		do {
+		grpc_event event = {.type = GRPC_OP_COMPLETE};
+		for (int i = 0; i < AT_ONCE && event.type == GRPC_OP_COMPLETE; i++) {
 			event = grpc_completion_queue_next(open->channels.queue, gpr_inf_past(GPR_CLOCK_REALTIME), NULL);
 			if (event.type == GRPC_OP_COMPLETE)
 				come_back(open, event.tag);
-		} while (event.type == GRPC_OP_COMPLETE && bench_now() < open->due);
+		}
 		if (nap.tv_nsec > 0)
 			nanosleep(&nap, NULL);
 	}
@@ -102,7 +106,8 @@ prepare(struct open *open)
 	open->slots = calloc(IN_FLIGHT_MAX, sizeof(*open->slots));
 	open->bodies = calloc(options->bodies.n, sizeof(*open->bodies));
 	if (open->slots == NULL || open->bodies == NULL ||
-	    !samples_init(&open->samples, (size_t)(options->rate * options->seconds * 1.5) + 10000))
+	    !samples_init(&open->samples, (size_t)(options->rate * options->seconds * 1.5) + 10000) ||
+	    !samples_init(&open->lags, open->samples.max))
 		return false;
 	for (size_t i = 0; i < IN_FLIGHT_MAX; i++) {
 		unary_init(&open->slots[i]);
@@ -131,12 +136,12 @@ client_open(const struct options *options)
 		open.begin = open.due + (int64_t)(options->warm * 1e9);
 		open.end = open.begin + (int64_t)(options->seconds * 1e9);
 		run(&open);
-		result = json_pack("{s:s,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:o}", "mode", "open", "rate", options->rate, "sent",
+		result = json_pack("{s:s,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:o,s:o}", "mode", "open", "rate", options->rate, "sent",
 		                   (json_int_t)open.sent, "answered", (json_int_t)open.answered, "refused",
 		                   (json_int_t)open.refused, "unanswered", (json_int_t)open.in_flight, "held",
 		                   (json_int_t)open.held, "most_in_flight", (json_int_t)open.most_in_flight, "reply_bytes",
 		                   open.answered > 0 ? (double)open.reply_bytes / (double)open.answered : 0.0, "us",
-		                   samples_json(&open.samples));
+		                   samples_json(&open.samples), "lag_us", samples_json(&open.lags));
 	}
 	/* Calls that never came back are left to the end of the process. */
 	if (result != NULL && open.in_flight == 0) {
@@ -146,6 +151,7 @@ client_open(const struct options *options)
 		grpc_shutdown();
 	}
 	samples_release(&open.samples);
+	samples_release(&open.lags);
 	free(open.slots);
 	free(open.bodies);
 	return result;

@@ -314,6 +314,11 @@ def curve(name, title, xlabel, ylabel, series, logx=False, logy=False):
               "set key outside bottom center horizontal"]
     script += ["set logscale x"] if logx else []
     script += ["set logscale y"] if logy else []
+    series = {label: [p for p in points if p[1] > 0] for label, points in series.items()}
+    series = {label: points for label, points in series.items() if points}
+    if not series:
+        print("no curve: nothing was measured")
+        return
     blocks, plots = [], []
     for number, (label, points) in enumerate(series.items()):
         blocks.append(f"$d{number} << EOD\n" + "\n".join(f"{x} {y}" for x, y in points) + "\nEOD")
