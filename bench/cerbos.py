@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Against Cerbos, one decision a request: the same client (h2load), the same connections, each server alone on one core.
+"""Against Cerbos, one decision a request: the same client, the same connections, each server on one core.
 
+By the own client on bare HTTP/2, with the simple cases in turn (Cerbos: its one request), and by h2load with one case.
+The targets look at the first: an evaluator that keeps state between requests is flattered by one request again and again.
 bench/peers/cerbos/README.md says how it is installed and how its policies compare. Looked for as BENCH_CERBOS, on the
 PATH, and in build/peers.
 """
@@ -127,19 +129,28 @@ def run():
                                                                   path=method, log=log))
 
     names = list(servers)
-    full = bench.interleaved(names, lambda name: load(name, 8, 32, bench.out("h2load.log")))
-    rates = {name: [r["per_second"] for r in full[name]] for name in names}
+    bodies = {"pratiqued": simple, "Cerbos": files["Cerbos"][0]}
+
+    def in_turn(name, connections, streams):
+        return bench.client("mix", servers[name].address, bodies[name], connections=connections, streams=streams,
+                            seconds=bench.SECONDS, warm=bench.WARM, path=files[name][1])
+
+    full = bench.interleaved(names, lambda name: in_turn(name, 8, 32))
+    one = bench.interleaved(names, lambda name: in_turn(name, 1, 1))
+    same = bench.interleaved(names, lambda name: load(name, 8, 32))
     report.head("8 connections with 32 calls")
     for name in names:
-        report.row(f"{name}: requests a second", rates[name])
+        report.row(f"{name}: requests a second", [r["per_second"] for r in full[name]])
         report.row(f"{name}: p99, microseconds", [r["us"]["p99"] for r in full[name]])
-    ratio = report.ratio("requests a second, pratiqued / Cerbos", rates["pratiqued"], rates["Cerbos"])
-    one = bench.interleaved(names, lambda name: load(name, 1, 1, bench.out("h2load.log")))
-    p50 = {name: [r["us"]["p50"] for r in one[name]] for name in names}
+    ratio = report.ratio("requests a second, pratiqued / Cerbos", *([r["per_second"] for r in full[n]] for n in names))
     report.head("1 connection, 1 call at a time")
     for name in names:
-        report.row(f"{name}: p50, microseconds", p50[name])
-    waits = report.ratio("p50, pratiqued / Cerbos", p50["pratiqued"], p50["Cerbos"])
+        report.row(f"{name}: p50, microseconds", [r["us"]["p50"] for r in one[name]])
+    waits = report.ratio("p50, pratiqued / Cerbos", *([r["us"]["p50"] for r in one[n]] for n in names))
+    report.head("8 connections with 32 calls, h2load, one case")
+    for name in names:
+        report.row(f"{name}: requests a second, h2load", [r["per_second"] for r in same[name]])
+    report.ratio("h2load, pratiqued / Cerbos", *([r["per_second"] for r in same[n]] for n in names))
     report.target("requests a second against Cerbos", ratio, 15)
     report.target("p50 at concurrency 1 against Cerbos", waits, 0.25, below=True)
     report.close()
