@@ -190,9 +190,9 @@ struct pq_eval {
 
 /* The bitmaps of a column that the attribute's value chooses. */
 struct pq_choice {
+	struct pq_span said;        /* words in which the column says anything: those that must and may point to */
 	const uint64_t *must, *may;
 	uint64_t *own;              /* room for two bitmaps that are not in the image */
-	struct pq_span said;        /* words in which the column says anything: those that must and may point to */
 	uint32_t stride;            /* words of a bitmap */
 };
 

@@ -18,6 +18,8 @@ struct pq_image {
 	uint32_t *unless_slots;
 	uint32_t *exception_rules;  /* main rules that are exceptions, in their order */
 	size_t n_exception_rules;
+	uint32_t *col_order;        /* the columns of request scope of each space, the widest first, where its columns are */
+	struct pq_span *quant_words; /* by quantifier: the words in which its users lie */
 	struct pq_span *col_words;  /* by column: the words of its bitmaps in which it says anything */
 	uint32_t *required;         /* facts that must be said, by scope: required_at[scope] to required_at[scope + 1] */
 	size_t required_at[PQ_SCOPE_COUNT + 1];

@@ -73,6 +73,16 @@ and_not_words(uint64_t *to, const uint64_t *from, uint32_t words)
 		to[i] &= ~from[i];
 }
 
+static bool
+any_word(const uint64_t *words, uint32_t n)
+{
+	uint64_t any = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		any |= words[i];
+	return any != 0;
+}
+
 /* Of its bitmaps the words in which the column says anything: `words` of them in each, `stride` apart. */
 struct column {
 	const uint64_t *bits;
@@ -160,42 +170,43 @@ fold_single(const struct column *c, const struct pq_val *val, uint64_t *scratch)
 	return (struct fold){every, some};
 }
 
+/* What the values of an ANY column surely and possibly allow. */
 static void
-match_any(const struct column *c, const struct pq_p_attr *a, const struct pq_val *val, uint64_t *must, uint64_t *may,
-          uint64_t *scratch)
+allow_any(const struct column *c, const struct pq_p_attr *a, const struct pq_val *val, uint64_t *must, uint64_t *may)
 {
-	uint64_t *every = scratch, *some = scratch + c->words;
-
 	if (a->single) {
-		struct fold fold = fold_single(c, val, scratch);
-		and_words(must, fold.every, c->words);
-		and_words(may, fold.some, c->words);
+		struct fold fold = fold_single(c, val, must); /* which may be where it ought to go */
+		if (fold.every != must) {
+			memcpy(must, fold.every, c->words * sizeof(*must));
+			memcpy(may, fold.some, c->words * sizeof(*may));
+		}
 		return;
 	}
-	fold_symbols(c, val->sure, false, every);
-	fold_symbols(c, val->poss, false, some);
+	fold_symbols(c, val->sure, false, must);
+	fold_symbols(c, val->poss, false, may);
 	for (uint32_t i = 0; i < c->words; i++) {
-		must[i] &= every[i] | c->bits[i];
-		may[i] &= some[i] | c->bits[i];
+		must[i] |= c->bits[i];
+		may[i] |= c->bits[i];
 	}
 }
 
+/* Of a NONE column: where one of the symbols is surely there, nothing is allowed. */
 static void
-match_none(const struct column *c, const struct pq_p_attr *a, const struct pq_val *val, uint64_t *must, uint64_t *may,
-           uint64_t *scratch)
+allow_none(const struct column *c, const struct pq_p_attr *a, const struct pq_val *val, uint64_t *must, uint64_t *may)
 {
-	uint64_t *every = scratch, *some = scratch + c->words;
+	struct fold fold = {may, must};
 
 	if (a->single) {
-		struct fold fold = fold_single(c, val, scratch);
-		and_not_words(must, fold.some, c->words);
-		and_not_words(may, fold.every, c->words);
-		return;
+		fold = fold_single(c, val, must);
+	} else {
+		fold_symbols(c, val->poss, false, must);
+		fold_symbols(c, val->sure, false, may);
 	}
-	fold_symbols(c, val->poss, false, some);
-	fold_symbols(c, val->sure, false, every);
-	and_not_words(must, some, c->words);
-	and_not_words(may, every, c->words);
+	for (uint32_t i = 0; i < c->words; i++) {
+		uint64_t every = fold.every[i], some = fold.some[i];
+		must[i] = ~some;
+		may[i] = ~every;
+	}
 }
 
 static uint32_t
@@ -214,46 +225,57 @@ interval_of(const int64_t *boundaries, uint32_t n, int64_t value)
 }
 
 static void
-match_range(const struct column *c, const int64_t *boundaries, uint32_t n, const struct pq_val *val, uint64_t *must,
+allow_range(const struct column *c, const int64_t *boundaries, uint32_t n, const struct pq_val *val, uint64_t *must,
             uint64_t *may)
 {
-	if (val->number_state == PQ_NUMBER_UNKNOWN) {
-		and_words(must, c->bits, c->words);
-		return;
+	const uint64_t *sure = c->bits, *poss = c->bits;
+
+	if (val->number_state == PQ_NUMBER_KNOWN) {
+		poss = c->bits + (size_t)(3 + interval_of(boundaries, n, val->number)) * c->stride;
+		sure = val->may_none ? c->bits : poss;
 	}
-	if (val->number_state == PQ_NUMBER_NONE) {
-		and_words(must, c->bits, c->words);
-		and_words(may, c->bits, c->words);
-		return;
-	}
-	const uint64_t *bits = c->bits + (size_t)(3 + interval_of(boundaries, n, val->number)) * c->stride;
-	and_words(must, val->may_none ? c->bits : bits, c->words);
-	and_words(may, bits, c->words);
+	memcpy(must, sure, c->words * sizeof(*must));
+	if (val->number_state == PQ_NUMBER_UNKNOWN)
+		memset(may, 0xff, c->words * sizeof(*may));
+	else
+		memcpy(may, poss, c->words * sizeof(*may));
 }
 
-/* What the column's values allow, into the words of must and may in which it says anything. */
+/*
+ * What the attribute's value surely and possibly allows, in the words in which the column says anything. `may` lies
+ * behind `must`.
+ */
 static void
-match_col(struct pq_eval *ev, const struct pq_where *where, uint32_t stride, uint32_t index, uint64_t *must,
-          uint64_t *may)
+allow(struct pq_eval *ev, const struct pq_val *val, uint32_t stride, uint32_t index, uint64_t *must, uint64_t *may)
 {
 	const struct pq_p_col *col = &ev->p->cols[index];
 	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
-	const struct pq_val *val = pq_val_at(ev, where, col->attr);
 	struct pq_span said = ev->image->col_words[index];
 	struct column c = {.bits = ev->p->words + col->bits + said.first, .words = said.n, .stride = stride};
 
 	if (col->kind == PQ_COL_RANGE) {
-		match_range(&c, ev->p->numbers + col->boundaries.first, col->boundaries.n, val, must, may);
+		allow_range(&c, ev->p->numbers + col->boundaries.first, col->boundaries.n, val, must, may);
 		return;
 	}
 	c.map = ev->p->lists + col->map;
 	c.set_words = a->words;
 	c.n_symbols = ev->p->domains[a->domain].symbols.n;
-	uint64_t *scratch = ev->must + 4 * (size_t)ev->image->meta->max_space_words;
 	if (col->kind == PQ_COL_ANY)
-		match_any(&c, a, val, must, may, scratch);
+		allow_any(&c, a, val, must, may);
 	else
-		match_none(&c, a, val, must, may, scratch);
+		allow_none(&c, a, val, must, may);
+}
+
+static void
+match_col(struct pq_eval *ev, const struct pq_where *where, uint32_t stride, uint32_t index, uint64_t *must,
+          uint64_t *may)
+{
+	struct pq_span said = ev->image->col_words[index];
+	uint64_t *scratch = ev->must + 4 * (size_t)ev->image->meta->max_space_words;
+
+	allow(ev, pq_val_at(ev, where, ev->p->cols[index].attr), stride, index, scratch, scratch + said.n);
+	and_words(must + said.first, scratch, said.n);
+	and_words(may + said.first, scratch + said.n, said.n);
 }
 
 /* The bitmaps where the image has those that the value chooses; NULL: they must be made. */
@@ -302,12 +324,9 @@ pq_choose(struct pq_eval *ev, uint32_t index)
 	choice->may = fold.some;
 	if (fold.every != NULL)
 		return;
-	struct pq_where where = pq_where_request(ev);
-	uint64_t *must = choice->own, *may = must + choice->said.n;
-	memset(must, 0xff, 2 * (size_t)choice->said.n * sizeof(*must));
-	match_col(ev, &where, choice->stride, index, must, may);
-	choice->must = must;
-	choice->may = may;
+	choice->must = choice->own;
+	choice->may = choice->own + choice->said.n;
+	allow(ev, val, choice->stride, index, choice->own, choice->own + choice->said.n);
 }
 
 static void
@@ -326,11 +345,15 @@ match_quants(const struct pq_eval *ev, const struct pq_where *where, const struc
 {
 	for (uint32_t i = 0; i < space->quants.n; i++) {
 		const struct pq_p_quant *quant = &ev->p->quants[space->quants.first + i];
+		struct pq_span said = ev->image->quant_words[space->quants.first + i];
+		const uint64_t *users = ev->p->words + quant->users + said.first;
+		if (!any_word(may + said.first, said.n))
+			continue;
 		enum pq_tri tri = quantified(ev, where, quant->op, quant->scope, quant->inner);
 		if (tri != PQ_T)
-			and_not_words(must, ev->p->words + quant->users, space->words);
+			and_not_words(must + said.first, users, said.n);
 		if (tri == PQ_F)
-			and_not_words(may, ev->p->words + quant->users, space->words);
+			and_not_words(may + said.first, users, said.n);
 	}
 }
 
@@ -370,8 +393,7 @@ match_day(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_sp
 		uint32_t at = interval_of(boundaries, col->boundaries.n, pq_val_at(ev, where, col->attr)->number);
 		const uint64_t *intervals = ev->p->words + col->bits + 3 * (size_t)space->words;
 		pq_window_range(ev, boundaries, col->boundaries.n, intervals, space->words, at, ev->may);
-		uint32_t first = ev->image->col_words[space->cols.first + i].first;
-		match_col(ev, where, space->words, space->cols.first + i, ev->must + first, ev->may + first);
+		match_col(ev, where, space->words, space->cols.first + i, ev->must, ev->may);
 	}
 }
 
@@ -414,8 +436,7 @@ match_element(struct pq_eval *ev, const struct pq_where *where, const struct pq_
 	memcpy(ev->must, ev->outer_must, bytes);
 	memcpy(ev->may, ev->outer_may, bytes);
 	for (uint32_t i = space->cols.first + space->n_request_cols; i < space->cols.first + space->cols.n; i++) {
-		uint32_t said = ev->image->col_words[i].first;
-		match_col(ev, where, space->words, i, ev->must + said, ev->may + said);
+		match_col(ev, where, space->words, i, ev->must, ev->may);
 	}
 	match_quants(ev, where, space, ev->must, ev->may);
 	if (ev->window != NULL)
@@ -423,18 +444,25 @@ match_element(struct pq_eval *ev, const struct pq_where *where, const struct pq_
 	spread_to(ev, space, element->tri);
 }
 
-/* The columns that are the same for every element. */
+/*
+ * The columns that are the same for every element, the widest first: where these leave nothing of the words of another,
+ * as the law that applies leaves nothing of the rules of others, that one need not be looked at.
+ */
 static void
 match_request(struct pq_eval *ev, const struct pq_p_space *space)
 {
-	uint32_t first = space->cols.first, end = first + space->n_request_cols;
+	const uint32_t *order = ev->image->col_order + space->cols.first;
 
-	for (uint32_t i = first; i < end; i++) {
+	for (uint32_t k = 0; k < space->n_request_cols; k++) {
+		uint32_t i = order[k];
 		if (ev->window != NULL && asks_day(&ev->p->cols[i]))
 			continue;
-		struct pq_span said = ev->image->col_words[i];
-		and_words(ev->outer_must + said.first, ev->choices[i].must, said.n);
-		and_words(ev->outer_may + said.first, ev->choices[i].may, said.n);
+		const struct pq_choice *choice = &ev->choices[i];
+		uint64_t *may = ev->outer_may + choice->said.first;
+		if (!any_word(may, choice->said.n))
+			continue;
+		and_words(ev->outer_must + choice->said.first, choice->must, choice->said.n);
+		and_words(may, choice->may, choice->said.n);
 	}
 }
 
