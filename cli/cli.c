@@ -77,7 +77,7 @@ static const struct command commands[] = {
      "  --assume FACT=VALUE  what holds wherever the fact is not said, repeatable:\n"
      "                       party.military_end_user=false\n"
      "  --profile NAME       assumptions that the packs name so, repeatable\n"
-     "  --near-misses[=N]    look for up to N (8) facts that would change the answer\n"
+     "  --near-misses[=N]    look for up to N (12) facts that would change the answer\n"
      "\n"
      "Exit codes: 0 answered (whatever the answer), 1 failed, 2 usage, 3 the request\n"
      "was refused.\n"},

@@ -12,7 +12,7 @@
 #define PQ_REQUEST_JSON_MAX ((size_t)1 << 20)
 
 /** Near misses of a request that asks for them without a number: as many as a person reads. */
-#define PQ_NEAR_MISSES_USUAL 8
+#define PQ_NEAR_MISSES_USUAL 12
 
 /**
  * Read a request. `json` is either the request object itself, with "as_of" in it, or an object with "as_of" and
