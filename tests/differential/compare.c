@@ -32,37 +32,83 @@ compare_refusals(const struct pq_violation *a, size_t n_a, const struct pq_viola
 	return NULL;
 }
 
+struct answer {
+	enum pq_status status;
+	struct pq_decision decision;
+	const struct pq_violation *violations;
+	size_t n_violations;
+	struct pq_err err;
+};
+
+static void
+ask_evaluator(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena, struct answer *ret)
+{
+	if (pair->evaluator != NULL)
+		ret->status = pq_evaluator_decide(pair->evaluator, request, arena, &ret->decision, &ret->violations,
+		                                  &ret->n_violations, &ret->err);
+	else
+		ret->status = pq_decide(pair->image, request, arena, &ret->decision, &ret->violations, &ret->n_violations,
+		                        &ret->err);
+}
+
+static const char *
+compare_answers(const struct answer *own, const struct answer *oracle, struct pq_arena *arena, struct pq_tally *tally)
+{
+	if (own->status != oracle->status)
+		return pq_arena_printf(arena, "status: %s (%s) against %s (%s)", pq_status_text(own->status),
+		                       own->status != PQ_OK ? own->err.msg : "", pq_status_text(oracle->status),
+		                       oracle->status != PQ_OK ? oracle->err.msg : "");
+	if (own->status != PQ_OK) {
+		tally->refused++;
+		return compare_refusals(own->violations, own->n_violations, oracle->violations, oracle->n_violations, arena);
+	}
+	tally->inexact += !own->decision.exact || !oracle->decision.exact;
+	tally->outcomes[oracle->decision.outcome]++;
+	return pq_decision_equal(&own->decision, &oracle->decision, arena);
+}
+
+static const char *
+compare(const struct pq_pair *pair, const struct pq_request *request, bool search, struct pq_arena *arena,
+        struct pq_tally *tally)
+{
+	struct answer own = {0}, oracle = {0};
+	bool settled;
+
+	oracle.status = pq_oracle_decide_settled(pair->model, request, arena, &oracle.decision, &settled,
+	                                         &oracle.violations, &oracle.n_violations, &oracle.err);
+	if (!settled && !search) {
+		tally->left++;
+		return NULL;
+	}
+	if (!settled)
+		oracle.status = pq_oracle_decide(pair->model, request, arena, &oracle.decision, &oracle.violations,
+		                                 &oracle.n_violations, &oracle.err);
+	tally->requests++;
+	tally->searched += !settled;
+	tally->settled += settled && oracle.status == PQ_OK;
+	ask_evaluator(pair, request, arena, &own);
+	return compare_answers(&own, &oracle, arena, tally);
+}
+
 const char *
 pq_compare(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
            struct pq_tally *tally)
 {
-	struct pq_decision own, oracle;
-	const struct pq_violation *own_violations = NULL, *oracle_violations = NULL;
-	size_t n_own = 0, n_oracle = 0;
-	struct pq_err own_err, oracle_err;
-	enum pq_status own_status =
-		pq_decide(pair->image, request, arena, &own, &own_violations, &n_own, &own_err);
-	enum pq_status oracle_status =
-		pq_oracle_decide(pair->model, request, arena, &oracle, &oracle_violations, &n_oracle, &oracle_err);
+	return compare(pair, request, true, arena, tally);
+}
 
-	tally->requests++;
-	if (own_status != oracle_status)
-		return pq_arena_printf(arena, "status: %s (%s) against %s (%s)", pq_status_text(own_status),
-		                       own_status != PQ_OK ? own_err.msg : "", pq_status_text(oracle_status),
-		                       oracle_status != PQ_OK ? oracle_err.msg : "");
-	if (own_status != PQ_OK) {
-		tally->refused++;
-		return compare_refusals(own_violations, n_own, oracle_violations, n_oracle, arena);
-	}
-	tally->inexact += !own.exact || !oracle.exact;
-	tally->outcomes[oracle.outcome]++;
-	return pq_decision_equal(&own, &oracle, arena);
+const char *
+pq_compare_settled(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
+                   struct pq_tally *tally)
+{
+	return compare(pair, request, false, arena, tally);
 }
 
 void
 pq_tally_print(const struct pq_tally *tally)
 {
-	printf("%zu requests: %zu refused, %zu inexact", tally->requests, tally->refused, tally->inexact);
+	printf("%zu requests: %zu settled without a search, %zu by one (%zu more left out), %zu refused, %zu inexact",
+	       tally->requests, tally->settled, tally->searched, tally->left, tally->refused, tally->inexact);
 	for (int i = 1; i < PQ_OUTCOME_COUNT; i++)
 		printf(", %zu %s", tally->outcomes[i], pq_outcome_name((enum pq_outcome)i));
 	printf("\n");

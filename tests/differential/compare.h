@@ -5,6 +5,7 @@
 #define PQ_TESTS_DIFFERENTIAL_COMPARE_H
 
 #include "policy/arena.h"
+#include "policy/decide.h"
 #include "policy/facts.h"
 #include "policy/image.h"
 #include "policy/model.h"
@@ -13,17 +14,25 @@
 struct pq_pair {
 	struct pq_model *model;
 	struct pq_image *image;
+	struct pq_evaluator *evaluator; /* decides in the place of pq_decide(); NULL = none */
 };
 
 /** What was compared. */
 struct pq_tally {
 	size_t requests, refused, inexact;
+	size_t settled;  /* of them those that needed no search */
+	size_t searched; /* and those that did; the two are all that were not refused */
+	size_t left;     /* not compared: they need a search, and pq_compare_settled() makes none */
 	size_t outcomes[PQ_OUTCOME_COUNT];
 };
 
 /** NULL when both say the same, else how they differ, in `arena`. */
 const char *pq_compare(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
                        struct pq_tally *tally);
+
+/** The same, but a request that the oracle would have to search for is left; tally->left counts it. */
+const char *pq_compare_settled(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
+                               struct pq_tally *tally);
 
 void pq_tally_print(const struct pq_tally *tally);
 

@@ -9,13 +9,12 @@ static struct or_verdict
 one_any_of(const struct or_value *v, const struct pq_indexes *symbols)
 {
 	size_t inside = 0;
-	size_t all = or_set_count(v->may);
 
 	for (size_t i = 0; i < symbols->n; i++)
 		inside += or_set_has(v->may, symbols->at[i]);
 	if (inside == 0)
 		return or_known(false);
-	return inside == all && !v->may_none ? or_known(true) : or_unknown(&v->why);
+	return !v->may_none && inside == or_set_count(v->may) ? or_known(true) : or_unknown(&v->why);
 }
 
 static struct or_verdict
@@ -191,7 +190,6 @@ static struct or_verdict
 has_begun(struct or_world *w, const struct pq_rule *rule)
 {
 	int32_t day = w->request->as_of;
-	struct or_verdict begun = or_not(or_saved(w, rule->amendment));
 
 	if (day < rule->from)
 		return or_known(false);
@@ -199,6 +197,7 @@ has_begun(struct or_world *w, const struct pq_rule *rule)
 		if (day >= rule->stays[i].from && day < rule->stays[i].to)
 			return or_known(false);
 	}
+	struct or_verdict begun = or_not(or_saved(w, rule->amendment));
 	if (rule->kind != PQ_KIND_JURISDICTION && rule->jurisdiction != PQ_NO_INDEX) {
 		uint32_t law = rule->jurisdiction;
 		struct or_verdict same = or_any_of(w, PQ_ATTR_JURISDICTION, &(struct pq_indexes){&law, 1}, OR_NOWHERE);
@@ -212,11 +211,11 @@ struct or_verdict
 or_rule_holds(struct or_world *w, const struct pq_rule *rule, struct or_at at)
 {
 	struct or_verdict begun = has_begun(w, rule);
-	struct or_verdict lasts = or_known(w->request->as_of < rule->to);
-	struct or_verdict saved = or_saved(w, rule->ended_by);
 
 	if (begun.is == OR_FALSE)
 		return begun;
+	struct or_verdict lasts = or_known(w->request->as_of < rule->to);
+	struct or_verdict saved = or_saved(w, rule->ended_by);
 	or_and(&lasts, &begun);
 	or_and(&saved, &begun);
 	struct or_verdict holds = dnf_behind(w, &lasts, &rule->when, at);

@@ -42,15 +42,21 @@ add_leg(struct legs *legs, int line, uint32_t by, uint32_t symbol)
 /* ---- which legs there are ----------------------------------------------------------------------------------------- */
 
 static bool
-is_release(struct or_world *w)
+says_release(const struct or_world *w)
 {
 	const struct pq_model *model = w->model;
 
 	if (model->release_fact == PQ_NO_INDEX || model->release_replaces == PQ_NO_INDEX)
 		return false;
 	const struct pq_value *given = or_given(w, model->release_fact, OR_NOWHERE, -1);
-	if (given == NULL || given->kind != PQ_VALUE_TEXT)
-		return false;
+	return given != NULL && given->kind == PQ_VALUE_TEXT;
+}
+
+static bool
+is_release(struct or_world *w)
+{
+	const struct pq_model *model = w->model;
+
 	return or_any_of(w, model->release_fact, &model->release_values, OR_NOWHERE).is == OR_TRUE;
 }
 
@@ -87,10 +93,14 @@ add_line(const struct pq_model *model, const struct pq_request *request, int lin
 	struct or_world w;
 	size_t before = legs->n;
 
-	pq_arena_reset(&keep);
-	or_world_init(&w, model, request, line, &keep, legs->arena);
-	or_world_forget(&w, &keep);
-	for (size_t i = 0; i < model->n_jurisdictions && is_release(&w); i++) {
+	w = (struct or_world){.model = model, .request = request, .line = line};
+	bool may_release = says_release(&w);
+	if (may_release) {
+		pq_arena_reset(&keep);
+		or_world_init(&w, model, request, line, &keep, legs->arena);
+		or_world_forget(&w, &keep);
+	}
+	for (size_t i = 0; i < model->n_jurisdictions && may_release && is_release(&w); i++) {
 		uint32_t by = model->jurisdictions[i].release_by;
 		bool done = by == PQ_NO_INDEX;
 		for (size_t k = before; k < legs->n; k++)
@@ -104,8 +114,10 @@ add_line(const struct pq_model *model, const struct pq_request *request, int lin
 
 /* ---- one leg ------------------------------------------------------------------------------------------------------ */
 
-static void
-decide_leg(const struct pq_model *model, const struct pq_request *request, struct leg *leg, struct pq_arena *out)
+/* False: it needs a search, and there shall be none. */
+static bool
+decide_leg(const struct pq_model *model, const struct pq_request *request, struct leg *leg, bool settled_only,
+           struct pq_arena *out)
 {
 	struct or_world w;
 
@@ -115,8 +127,10 @@ decide_leg(const struct pq_model *model, const struct pq_request *request, struc
 	w.replaced_by = leg->by;
 	w.replaced_known = leg->symbol != PQ_NO_INDEX;
 	w.replaced_symbol = leg->symbol;
+	w.settled_only = settled_only;
 	or_decide_part(&w, &leg->decision);
-	or_world_forget(&w, &keep);
+	if (w.left)
+		return false;
 	const struct or_value *j = or_attr(&w, PQ_ATTR_JURISDICTION, OR_NOWHERE);
 	for (uint32_t i = 0; i < j->may.n && or_value_certain(j); i++) {
 		const struct pq_jurisdiction *law = or_set_has(j->may, i) ? or_jurisdiction(model, i) : NULL;
@@ -124,6 +138,7 @@ decide_leg(const struct pq_model *model, const struct pq_request *request, struc
 		if (law != NULL)
 			leg->law_by = law->release_by;
 	}
+	return true;
 }
 
 /* A nationality counts only under the law that looks at it; where the law looks at none, one answer is enough. */
@@ -158,8 +173,8 @@ leg_name(const struct pq_model *model, const struct leg *leg, size_t n_lines, st
 	return pq_arena_printf(arena, "%s%s%s %s", name, name[0] != '\0' ? " " : "", by->name, symbol);
 }
 
-static void
-decide_all(const struct pq_model *model, const struct pq_request *request, struct legs *legs,
+static bool
+decide_all(const struct pq_model *model, const struct pq_request *request, struct legs *legs, bool settled_only,
            struct pq_decision *ret)
 {
 	struct pq_decision *parts = or_alloc(legs->arena, legs->n, sizeof(*parts));
@@ -167,8 +182,10 @@ decide_all(const struct pq_model *model, const struct pq_request *request, struc
 	int *lines = or_alloc(legs->arena, legs->n, sizeof(*lines));
 	size_t n = 0;
 
-	for (size_t i = 0; i < legs->n; i++)
-		decide_leg(model, request, &legs->at[i], legs->arena);
+	for (size_t i = 0; i < legs->n; i++) {
+		if (!decide_leg(model, request, &legs->at[i], settled_only, legs->arena))
+			return false;
+	}
 	drop_legs(legs);
 	for (size_t i = 0; i < legs->n; i++) {
 		if (legs->at[i].dropped)
@@ -181,12 +198,13 @@ decide_all(const struct pq_model *model, const struct pq_request *request, struc
 		*ret = parts[0];
 	else
 		or_join(legs->arena, parts, names, lines, n, ret);
+	return true;
 }
 
-enum pq_status
-pq_oracle_decide(const struct pq_model *model, const struct pq_request *request, struct pq_arena *arena,
-                 struct pq_decision *ret_decision, const struct pq_violation **ret_violations,
-                 size_t *ret_n_violations, struct pq_err *err)
+static enum pq_status
+decide(const struct pq_model *model, const struct pq_request *request, bool settled_only, struct pq_arena *arena,
+       struct pq_decision *ret_decision, bool *ret_settled, const struct pq_violation **ret_violations,
+       size_t *ret_n_violations, struct pq_err *err)
 {
 	struct legs legs = {.arena = arena};
 	const struct pq_violation *violations;
@@ -205,6 +223,25 @@ pq_oracle_decide(const struct pq_model *model, const struct pq_request *request,
 		add_line(model, request, -1, &legs);
 	for (size_t i = 0; i < request->n_lines; i++)
 		add_line(model, request, (int)i, &legs);
-	decide_all(model, request, &legs, ret_decision);
+	*ret_settled = decide_all(model, request, &legs, settled_only, ret_decision);
 	return PQ_OK;
+}
+
+enum pq_status
+pq_oracle_decide(const struct pq_model *model, const struct pq_request *request, struct pq_arena *arena,
+                 struct pq_decision *ret_decision, const struct pq_violation **ret_violations,
+                 size_t *ret_n_violations, struct pq_err *err)
+{
+	bool settled;
+
+	return decide(model, request, false, arena, ret_decision, &settled, ret_violations, ret_n_violations, err);
+}
+
+enum pq_status
+pq_oracle_decide_settled(const struct pq_model *model, const struct pq_request *request, struct pq_arena *arena,
+                         struct pq_decision *ret_decision, bool *ret_settled,
+                         const struct pq_violation **ret_violations, size_t *ret_n_violations, struct pq_err *err)
+{
+	*ret_settled = true;
+	return decide(model, request, true, arena, ret_decision, ret_settled, ret_violations, ret_n_violations, err);
 }

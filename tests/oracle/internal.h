@@ -147,6 +147,9 @@ struct or_world {
 	struct or_line *lines;          /* while the values to try for a number are collected; by attribute */
 
 	bool decided;                   /* the attributes of the decision are known */
+	bool asked_early;               /* somebody asked for them before they were */
+	bool settled_only;              /* what is not settled without a search is left: ... */
+	bool left;                      /* ... then this is set, and there is no decision */
 	struct or_value decision[PQ_ATTR_FIRST_DECLARED];
 
 	struct pq_arena *scratch;       /* of the node of the search that is being evaluated */
@@ -270,6 +273,8 @@ struct or_found {
 	enum pq_outcome outcome, best, worst;
 	bool exact;
 	bool searched;                 /* something was split */
+	bool is_root;                  /* nothing was: `root` is the evaluation that settled it, still in the world's memo */
+	struct or_node root;
 	struct or_set usable;          /* exceptions usable in every completion */
 	bool *missing;                 /* by unknown id, facts and rows */
 	bool by_row;                   /* REFER because of a doubtful row */

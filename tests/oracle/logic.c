@@ -47,7 +47,9 @@ combine(struct or_verdict *to, const struct or_verdict *more, enum or_truth end)
 	if (to->is == end)
 		return;
 	if (more->is == end) {
-		*to = or_known(end == OR_TRUE);
+		if (to->is == OR_UNKNOWN)
+			to->why = (struct or_deps){0};
+		to->is = end;
 	} else if (more->is == OR_UNKNOWN) {
 		to->is = OR_UNKNOWN;
 		or_deps_join(&to->why, &more->why);

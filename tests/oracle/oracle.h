@@ -28,6 +28,15 @@ PQ_MUST_USE enum pq_status pq_oracle_decide(const struct pq_model *model, const 
                                             struct pq_err *err);
 
 /**
+ * The same, but without a search: *ret_settled is false, and *ret_decision unset, where the outcome hangs on what is
+ * unknown, so that completions would have to be tried.
+ */
+PQ_MUST_USE enum pq_status pq_oracle_decide_settled(const struct pq_model *model, const struct pq_request *request,
+                                                    struct pq_arena *arena, struct pq_decision *ret_decision,
+                                                    bool *ret_settled, const struct pq_violation **ret_violations,
+                                                    size_t *ret_n_violations, struct pq_err *err);
+
+/**
  * How two decisions differ: a text in `arena` with a line for each field, NULL when they are equal. Lists without a
  * meaningful order are compared as sets. Where one of them is inexact, what the search found is not compared.
  */

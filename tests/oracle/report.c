@@ -581,10 +581,16 @@ or_decide_part(struct or_world *w, struct pq_decision *ret)
 	struct pq_arena *scratch = w->keep;
 
 	or_search(w, &found);
+	if (w->left)
+		return;
 	*ret = (struct pq_decision){.outcome = found.outcome, .best = found.best, .worst = found.worst,
 	                            .exact = found.exact, .as_of = w->request->as_of};
-	or_world_forget(w, scratch);
-	or_evaluate(w, &root);
+	if (found.is_root) {
+		root = found.root;
+	} else {
+		or_world_forget(w, scratch);
+		or_evaluate(w, &root);
+	}
 	struct report r = {.w = w, .d = ret, .root = &root, .found = &found};
 	r.counted = or_alloc(w->keep, w->model->n_rules, sizeof(*r.counted));
 	r.refs = or_alloc(w->keep, w->model->n_rules, sizeof(*r.refs));
@@ -595,7 +601,9 @@ or_decide_part(struct or_world *w, struct pq_decision *ret)
 	report_available(&r);
 	report_barred(&r);
 	report_unknowns(&r);
-	or_world_forget(w, scratch);
+	/* What was computed without the decision's attributes is what it would be with them. */
+	if (w->asked_early)
+		or_world_forget(w, scratch);
 	set_decision(&r);
 	report_after(&r);
 	report_rules(&r);

@@ -26,9 +26,10 @@ struct leaf {
 struct search {
 	struct or_world *w;
 	struct leaf *leaves;
-	size_t n_leaves;
+	size_t n_leaves, room;
 	bool exact;
 	enum pq_outcome best, worst; /* before anything is assumed */
+	struct or_node root;
 	struct or_deps split;
 	uint32_t path[MAX_DEPTH];
 	size_t depth; /* of `path`: unknowns of which something is assumed */
@@ -56,8 +57,14 @@ static void
 add_leaf(struct search *s, const struct or_node *node)
 {
 	struct or_world *w = s->w;
-	struct leaf *leaf = &s->leaves[s->n_leaves++];
 
+	if (s->n_leaves == s->room) {
+		struct leaf *more = or_alloc(w->keep, s->room = s->room * 4 + 4, sizeof(*more));
+		if (s->n_leaves > 0)
+			memcpy(more, s->leaves, s->n_leaves * sizeof(*more));
+		s->leaves = more;
+	}
+	struct leaf *leaf = &s->leaves[s->n_leaves++];
 	*leaf = (struct leaf){.best = node->best, .worst = node->worst, .settled = is_settled(node->best, node->worst)};
 	leaf->law = PQ_NO_INDEX;
 	for (uint32_t i = 0; i < node->jurisdiction->may.n && or_value_certain(node->jurisdiction); i++) {
@@ -244,6 +251,10 @@ go_on(struct search *s, const struct or_node *node)
 		add_leaf(s, node);
 		return;
 	}
+	if (w->settled_only) {
+		w->left = true;
+		return;
+	}
 	uint32_t id = first_unknown(w, &node->split);
 	if (id == PQ_NO_INDEX || s->level == MAX_DEPTH) {
 		/* Nothing is left to split: the packs themselves do not know, and a person must look. */
@@ -270,6 +281,7 @@ explore(struct search *s, const struct or_memo *parent, uint32_t id)
 		s->best = node.best;
 		s->worst = node.worst;
 		s->split = node.split;
+		s->root = node;
 	}
 	go_on(s, &node);
 }
@@ -492,17 +504,20 @@ or_search(struct or_world *w, struct or_found *ret)
 	size_t before;
 	int rounds = 0;
 
-	s.leaves = or_alloc(w->keep, OR_MAX_LEAVES, sizeof(*s.leaves));
 	do {
 		before = count_levels(w);
 		s.n_leaves = 0;
 		s.exact = true;
 		explore(&s, NULL, PQ_NO_INDEX);
+		if (w->left)
+			return;
 	} while (count_levels(w) != before && ++rounds < MAX_ROUNDS);
 	struct or_set first = s.leaves[0].usable;
 	s.leaves[0].usable = (struct or_set){or_alloc(w->keep, first.n / 64 + 1, sizeof(uint64_t)), first.n};
 	or_set_join(s.leaves[0].usable, first);
 	conclude(&s, ret);
+	ret->is_root = is_settled(s.best, s.worst);
+	ret->root = s.root;
 	s.leaves[0].usable = first;
 	if (ret->outcome == PQ_OUTCOME_NEEDS_INFORMATION)
 		name_missing(&s, ret);

@@ -49,8 +49,10 @@ or_set_count(struct or_set set)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < words(set.n); i++)
-		count += (size_t)__builtin_popcountll(set.bits[i]);
+	for (size_t i = 0; i < words(set.n); i++) {
+		if (set.bits[i] != 0)
+			count += (size_t)__builtin_popcountll(set.bits[i]);
+	}
 	return count;
 }
 

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of the one part that is being decided; only the first n_unknowns mean anything. */
+static struct or_unknown unknowns[OR_MAX_UNKNOWNS];
+
 _Noreturn void
 or_die(const char *what)
 {
@@ -175,7 +178,7 @@ or_world_init(struct or_world *w, const struct pq_model *model, const struct pq_
               struct pq_arena *keep, struct pq_arena *out)
 {
 	*w = (struct or_world){.model = model, .request = request, .line = line, .keep = keep, .out = out};
-	w->unknowns = or_alloc(keep, OR_MAX_UNKNOWNS, sizeof(*w->unknowns));
+	w->unknowns = unknowns;
 	w->rules_of = collect_rules(model, keep);
 	w->owner_base = or_alloc(keep, request->n_parties + 1, sizeof(*w->owner_base));
 	for (size_t p = 0; p < request->n_parties; p++)
@@ -223,8 +226,10 @@ compute(struct or_world *w, uint32_t attr, struct or_at at)
 
 	if (attr == PQ_ATTR_AS_OF)
 		return as_of(w);
-	if (attr >= PQ_ATTR_DECISION_OUTCOME && attr < PQ_ATTR_FIRST_DECLARED)
+	if (attr >= PQ_ATTR_DECISION_OUTCOME && attr < PQ_ATTR_FIRST_DECLARED) {
+		w->asked_early |= !w->decided;
 		return w->decided ? w->decision[attr] : or_value_anything(w, attr);
+	}
 	if (w->replaced && attr == w->model->release_replaces)
 		return replacement(w, attr);
 	if (a->digits > 0)

@@ -1,0 +1,24 @@
+/**
+ * Random requests over packs with cases that are wholly told, or nearly: a case whose values were changed, and told what
+ * its answer then names as missing, until nothing is missing. Words are those of the packs and of their cases.
+ */
+#ifndef PQ_TESTS_RANDOM_TOLD_H
+#define PQ_TESTS_RANDOM_TOLD_H
+
+#include "policy/decide.h"
+#include "tests/support/random_request.h"
+
+struct pq_teller;
+
+/** Read the model's cases. Lives in `arena`; borrows `form` and `evaluator`, which answers what is missing. */
+struct pq_teller *pq_teller_new(const struct pq_random_request_form *form, struct pq_evaluator *evaluator,
+                                struct pq_arena *arena);
+
+/**
+ * Equal seeds give equal requests, and a bare pq_random_change() one in forty times. The request lives in `arena`.
+ * *ret_case is the case that it was made from.
+ */
+void pq_random_told(struct pq_teller *teller, uint64_t seed, struct pq_arena *arena, struct pq_request *ret,
+                    const char **ret_case);
+
+#endif
