@@ -183,8 +183,10 @@ decide_all(const struct pq_model *model, const struct pq_request *request, struc
 	size_t n = 0;
 
 	for (size_t i = 0; i < legs->n; i++) {
-		if (!decide_leg(model, request, &legs->at[i], settled_only, legs->arena))
+		if (!decide_leg(model, request, &legs->at[i], settled_only, legs->arena)) {
+			*ret = legs->at[i].decision;
 			return false;
+		}
 	}
 	drop_legs(legs);
 	for (size_t i = 0; i < legs->n; i++) {

@@ -149,7 +149,8 @@ struct or_world {
 	bool decided;                   /* the attributes of the decision are known */
 	bool asked_early;               /* somebody asked for them before they were */
 	bool settled_only;              /* what is not settled without a search is left: ... */
-	bool left;                      /* ... then this is set, and there is no decision */
+	bool left;                      /* ... then this is set, there is no decision, ... */
+	struct or_deps left_by;         /* ... and it would be these that are split */
 	struct or_value decision[PQ_ATTR_FIRST_DECLARED];
 
 	struct pq_arena *scratch;       /* of the node of the search that is being evaluated */

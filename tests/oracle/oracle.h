@@ -28,8 +28,9 @@ PQ_MUST_USE enum pq_status pq_oracle_decide(const struct pq_model *model, const 
                                             struct pq_err *err);
 
 /**
- * The same, but without a search: *ret_settled is false, and *ret_decision unset, where the outcome hangs on what is
- * unknown, so that completions would have to be tried.
+ * The same, but without a search: *ret_settled is false where the outcome hangs on what is unknown, so that completions
+ * would have to be tried. *ret_decision then is none; its `missing` alone is set, to all that would be tried (rows apart)
+ * for the first line or nationality that needs it.
  */
 PQ_MUST_USE enum pq_status pq_oracle_decide_settled(const struct pq_model *model, const struct pq_request *request,
                                                     struct pq_arena *arena, struct pq_decision *ret_decision,

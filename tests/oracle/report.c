@@ -573,6 +573,17 @@ report_rules(struct report *r)
 	}
 }
 
+/* All that the outcome may hang on, in the place of a decision. */
+static void
+name_left(struct or_world *w, struct pq_decision *ret)
+{
+	*ret = (struct pq_decision){.missing = or_alloc(w->out, w->n_unknowns, sizeof(*ret->missing))};
+	for (uint32_t id = 0; id < w->n_unknowns; id++) {
+		if (!w->unknowns[id].is_row && or_deps_has(&w->left_by, id))
+			add_unknown(w, id, ret->missing, &ret->n_missing);
+	}
+}
+
 void
 or_decide_part(struct or_world *w, struct pq_decision *ret)
 {
@@ -581,8 +592,10 @@ or_decide_part(struct or_world *w, struct pq_decision *ret)
 	struct pq_arena *scratch = w->keep;
 
 	or_search(w, &found);
-	if (w->left)
+	if (w->left) {
+		name_left(w, ret);
 		return;
+	}
 	*ret = (struct pq_decision){.outcome = found.outcome, .best = found.best, .worst = found.worst,
 	                            .exact = found.exact, .as_of = w->request->as_of};
 	if (found.is_root) {

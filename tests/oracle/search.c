@@ -253,6 +253,7 @@ go_on(struct search *s, const struct or_node *node)
 	}
 	if (w->settled_only) {
 		w->left = true;
+		w->left_by = node->split;
 		return;
 	}
 	uint32_t id = first_unknown(w, &node->split);

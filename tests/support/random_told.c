@@ -8,9 +8,9 @@
 /* Of so many requests one is not told what is missing, and has facts left out and unknown. */
 #define UNTOLD_EVERY 40
 /* Times that a request is told what is missing. */
-#define MAX_ROUNDS 12
+#define MAX_ROUNDS 6
 /* Changed requests from which is learned what a case is asked for, so that few need to be asked again. */
-#define LESSONS 4
+#define LESSONS 2
 
 /* The values that the cases have of a fact. */
 struct words {
@@ -20,7 +20,8 @@ struct words {
 
 struct pq_teller {
 	const struct pq_random_request_form *form;
-	struct pq_evaluator *evaluator;
+	pq_ask *ask;
+	void *ask_of;
 	struct pq_case_text *cases;
 	size_t n_cases;
 	struct words *words;   /* by attribute */
@@ -90,12 +91,12 @@ read_case(struct pq_teller *t, const struct pq_request *request, struct pq_arena
 }
 
 struct pq_teller *
-pq_teller_new(const struct pq_random_request_form *form, struct pq_evaluator *evaluator, struct pq_arena *arena)
+pq_teller_new(const struct pq_random_request_form *form, pq_ask *ask, void *of, struct pq_arena *arena)
 {
 	const struct pq_model *model = form->model;
 	struct pq_teller *t = must(pq_arena_alloc(arena, sizeof(*t)));
 
-	*t = (struct pq_teller){.form = form, .evaluator = evaluator, .n_cases = model->n_cases};
+	*t = (struct pq_teller){.form = form, .ask = ask, .ask_of = of, .n_cases = model->n_cases};
 	t->cases = must(pq_arena_array(arena, model->n_cases, sizeof(*t->cases)));
 	t->learned = must(pq_arena_array(arena, model->n_cases, sizeof(*t->learned)));
 	t->asked = must(pq_arena_array(arena, model->n_cases * model->n_attrs, sizeof(*t->asked)));
@@ -117,6 +118,7 @@ struct telling {
 	struct pq_random random;
 	struct pq_arena *arena;
 	struct pq_request *request;
+	bool told;   /* something was, since this was last cleared */
 	bool *asked; /* by attribute: what is asked is noted here; NULL = nowhere */
 };
 
@@ -156,6 +158,7 @@ tell(struct telling *m, const struct pq_facts *in, uint32_t attr, bool add, bool
 	more[i] = (struct pq_fact){{name, strlen(name)}, word(m, attr)};
 	facts->n += i == facts->n;
 	facts->at = more;
+	m->told = true;
 }
 
 static void
@@ -215,20 +218,17 @@ tell_asked(struct telling *m, const char *name)
 	}
 }
 
-/* False: nothing is missing, or the request is refused. */
+/* False: nothing is missing, or nothing that can be told. */
 static bool
 tell_missing(struct telling *m)
 {
-	struct pq_decision d;
-	const struct pq_violation *violations;
-	size_t n;
-	struct pq_err err;
+	const struct pq_missing *missing = NULL;
+	size_t n = m->t->ask(m->t->ask_of, m->request, m->arena, &missing);
 
-	if (pq_evaluator_decide(m->t->evaluator, m->request, m->arena, &d, &violations, &n, &err) != PQ_OK)
-		return false;
-	for (size_t i = 0; i < d.n_missing; i++)
-		tell_asked(m, d.missing[i].name);
-	return d.n_missing > 0;
+	m->told = false;
+	for (size_t i = 0; i < n; i++)
+		tell_asked(m, missing[i].name);
+	return m->told;
 }
 
 /* ---- requests ------------------------------------------------------------------------------------------------------- */
@@ -299,7 +299,7 @@ asked_of(struct pq_teller *t, size_t of, struct pq_arena *arena)
 
 	for (uint64_t lesson = 0; lesson < LESSONS && !t->learned[of]; lesson++) {
 		struct pq_request request;
-		struct telling m = {t, {of * LESSONS + lesson}, arena, &request, asked};
+		struct telling m = {t, {of * LESSONS + lesson}, arena, &request, false, asked};
 		change(&m, &t->cases[of]);
 		tell_all_missing(&m);
 	}
@@ -311,7 +311,7 @@ void
 pq_random_told(struct pq_teller *teller, uint64_t seed, struct pq_arena *arena, struct pq_request *ret,
                const char **ret_case)
 {
-	struct telling m = {teller, {seed}, arena, ret, NULL};
+	struct telling m = {teller, {seed}, arena, ret, false, NULL};
 	size_t of = pq_random_below(&m.random, teller->n_cases);
 	const bool *asked;
 
