@@ -32,16 +32,8 @@ compare_refusals(const struct pq_violation *a, size_t n_a, const struct pq_viola
 	return NULL;
 }
 
-struct answer {
-	enum pq_status status;
-	struct pq_decision decision;
-	const struct pq_violation *violations;
-	size_t n_violations;
-	struct pq_err err;
-};
-
 static void
-ask_evaluator(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena, struct answer *ret)
+ask_evaluator(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena, struct pq_answer *ret)
 {
 	if (pair->evaluator != NULL)
 		ret->status = pq_evaluator_decide(pair->evaluator, request, arena, &ret->decision, &ret->violations,
@@ -52,7 +44,7 @@ ask_evaluator(const struct pq_pair *pair, const struct pq_request *request, stru
 }
 
 static const char *
-compare_answers(const struct answer *own, const struct answer *oracle, struct pq_arena *arena, struct pq_tally *tally)
+compare_answers(const struct pq_answer *own, const struct pq_answer *oracle, struct pq_arena *arena, struct pq_tally *tally)
 {
 	if (own->status != oracle->status)
 		return pq_arena_printf(arena, "status: %s (%s) against %s (%s)", pq_status_text(own->status),
@@ -67,41 +59,43 @@ compare_answers(const struct answer *own, const struct answer *oracle, struct pq
 	return pq_decision_equal(&own->decision, &oracle->decision, arena);
 }
 
-static const char *
-compare(const struct pq_pair *pair, const struct pq_request *request, bool search, struct pq_arena *arena,
-        struct pq_tally *tally)
+void
+pq_ask_oracle(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
+              struct pq_answer *ret)
 {
-	struct answer own = {0}, oracle = {0};
-	bool settled;
+	*ret = (struct pq_answer){0};
+	ret->status = pq_oracle_decide_settled(pair->model, request, arena, &ret->decision, &ret->settled, &ret->violations,
+	                                       &ret->n_violations, &ret->err);
+}
 
-	oracle.status = pq_oracle_decide_settled(pair->model, request, arena, &oracle.decision, &settled,
-	                                         &oracle.violations, &oracle.n_violations, &oracle.err);
-	if (!settled && !search) {
+const char *
+pq_compare_with(const struct pq_pair *pair, const struct pq_request *request, struct pq_answer *oracle, bool search,
+                struct pq_arena *arena, struct pq_tally *tally)
+{
+	struct pq_answer own = {0};
+
+	if (!oracle->settled && !search) {
 		tally->left++;
 		return NULL;
 	}
-	if (!settled)
-		oracle.status = pq_oracle_decide(pair->model, request, arena, &oracle.decision, &oracle.violations,
-		                                 &oracle.n_violations, &oracle.err);
+	if (!oracle->settled)
+		oracle->status = pq_oracle_decide(pair->model, request, arena, &oracle->decision, &oracle->violations,
+		                                  &oracle->n_violations, &oracle->err);
 	tally->requests++;
-	tally->searched += !settled;
-	tally->settled += settled && oracle.status == PQ_OK;
+	tally->searched += !oracle->settled;
+	tally->settled += oracle->settled && oracle->status == PQ_OK;
 	ask_evaluator(pair, request, arena, &own);
-	return compare_answers(&own, &oracle, arena, tally);
+	return compare_answers(&own, oracle, arena, tally);
 }
 
 const char *
 pq_compare(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
            struct pq_tally *tally)
 {
-	return compare(pair, request, true, arena, tally);
-}
+	struct pq_answer oracle;
 
-const char *
-pq_compare_settled(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
-                   struct pq_tally *tally)
-{
-	return compare(pair, request, false, arena, tally);
+	pq_ask_oracle(pair, request, arena, &oracle);
+	return pq_compare_with(pair, request, &oracle, true, arena, tally);
 }
 
 void

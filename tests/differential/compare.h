@@ -22,7 +22,7 @@ struct pq_tally {
 	size_t requests, refused, inexact;
 	size_t settled;  /* of them those that needed no search */
 	size_t searched; /* and those that did; the two are all that were not refused */
-	size_t left;     /* not compared: they need a search, and pq_compare_settled() makes none */
+	size_t left;     /* not compared: they need a search, and none was to be made */
 	size_t outcomes[PQ_OUTCOME_COUNT];
 };
 
@@ -30,9 +30,26 @@ struct pq_tally {
 const char *pq_compare(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
                        struct pq_tally *tally);
 
-/** The same, but a request that the oracle would have to search for is left; tally->left counts it. */
-const char *pq_compare_settled(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
-                               struct pq_tally *tally);
+/** What one of the two says. */
+struct pq_answer {
+	enum pq_status status;
+	bool settled;                /* by the oracle without a search; else the decision is not there yet ... */
+	struct pq_decision decision; /* ... and its `missing` is what a search would try */
+	const struct pq_violation *violations;
+	size_t n_violations;
+	struct pq_err err;
+};
+
+/** Ask the oracle what it can say without a search. */
+void pq_ask_oracle(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
+                   struct pq_answer *ret);
+
+/**
+ * As pq_compare(), with what pq_ask_oracle() said of this request. Without `search` a request that needs one is not
+ * compared; tally->left counts it.
+ */
+const char *pq_compare_with(const struct pq_pair *pair, const struct pq_request *request, struct pq_answer *oracle,
+                            bool search, struct pq_arena *arena, struct pq_tally *tally);
 
 void pq_tally_print(const struct pq_tally *tally);
 

@@ -118,11 +118,19 @@ struct or_line {
 	int64_t zero, slope;
 };
 
+/** The rows whose cell in a column may be what the attribute is: look-ups by the same attribute share them. */
+struct or_rows {
+	uint32_t table, column, attr;
+	struct pq_indexes rows;
+	struct or_rows *next;
+};
+
 struct or_memo {
 	unsigned char *state; /* 0 = not yet, 1 = being computed, 2 = there */
 	struct or_value *values;
 	bool *held;               /* rules: `holds` is there */
 	struct or_verdict *holds;
+	struct or_rows *rows;     /* which rows of a table an attribute leaves */
 };
 
 struct or_world {

@@ -137,25 +137,78 @@ onlys_hold(const struct pq_lookup *lookup, const struct pq_row *row, bool *doubt
 	return true;
 }
 
+/* Does the cell say that the row is about something else? */
+static bool
+cell_dismisses(const struct pq_column *column, const struct pq_cell *cell, const struct or_value *v)
+{
+	const struct pq_indexes *symbols = &cell->value.symbols;
+
+	if (cell->doubtful || cell->any || cell->value.none ||
+	    (column->type != PQ_TYPE_SYMBOL && column->type != PQ_TYPE_SYMBOLS) || (v->form != OR_ONE && v->form != OR_MANY))
+		return false;
+	for (size_t k = 0; k < symbols->n; k++) {
+		if (or_set_has(v->may, symbols->at[k]))
+			return false;
+	}
+	return true;
+}
+
 /* Nearly every row is about something else: told by one look, before anything is weighed. */
 static bool
 speaks_of_others(struct or_world *w, const struct pq_table *table, const struct pq_lookup *lookup,
                  const struct pq_row *row, struct or_at at)
 {
 	for (size_t i = 0; i < lookup->n_keys; i++) {
-		const struct pq_cell *cell = &row->cells[lookup->keys[i].column];
-		const struct pq_indexes *symbols = &cell->value.symbols;
-		enum pq_type type = table->columns[lookup->keys[i].column].type;
-		if (cell->doubtful || cell->any || cell->value.none || (type != PQ_TYPE_SYMBOL && type != PQ_TYPE_SYMBOLS))
-			continue;
-		const struct or_value *v = or_attr(w, lookup->keys[i].attr, at);
-		bool shared = v->form != OR_ONE && v->form != OR_MANY;
-		for (size_t k = 0; k < symbols->n && !shared; k++)
-			shared = or_set_has(v->may, symbols->at[k]);
-		if (!shared)
+		const struct pq_column *column = &table->columns[lookup->keys[i].column];
+		if ((column->type == PQ_TYPE_SYMBOL || column->type == PQ_TYPE_SYMBOLS) &&
+		    cell_dismisses(column, &row->cells[lookup->keys[i].column], or_attr(w, lookup->keys[i].attr, at)))
 			return true;
 	}
 	return false;
+}
+
+/* The rows that the key leaves; NULL = all. */
+static struct pq_indexes
+rows_left_by(struct or_world *w, const struct pq_table *table, const struct pq_lookup_key *key, struct or_at at)
+{
+	struct pq_indexes rows = {or_alloc(w->scratch, table->n_rows, sizeof(*rows.at)), 0};
+	const struct or_value *v = key != NULL ? or_attr(w, key->attr, at) : NULL;
+
+	for (uint32_t r = 0; r < table->n_rows; r++) {
+		if (key == NULL || !cell_dismisses(&table->columns[key->column], &table->rows[r].cells[key->column], v))
+			rows.at[rows.n++] = r;
+	}
+	return rows;
+}
+
+static const struct pq_lookup_key *
+first_symbol_key(const struct pq_lookup *lookup, const struct pq_table *table)
+{
+	for (size_t k = 0; k < lookup->n_keys; k++) {
+		if (table->columns[lookup->keys[k].column].type == PQ_TYPE_SYMBOL)
+			return &lookup->keys[k];
+	}
+	return NULL;
+}
+
+/* The rows that the look-up's first key of symbols leaves; what an element's attribute leaves is not kept. */
+static struct pq_indexes
+rows_to_weigh(struct or_world *w, const struct pq_lookup *lookup, struct or_at at)
+{
+	const struct pq_table *table = &w->model->tables[lookup->table];
+	const struct pq_lookup_key *key = first_symbol_key(lookup, table);
+
+	if (key == NULL || w->model->attrs[key->attr].scope != PQ_SCOPE_REQUEST)
+		return rows_left_by(w, table, key, at);
+	for (struct or_rows *r = w->memo.rows; r != NULL; r = r->next) {
+		if (r->table == lookup->table && r->column == key->column && r->attr == key->attr)
+			return r->rows;
+	}
+	struct or_rows *made = or_alloc(w->scratch, 1, sizeof(*made));
+	*made = (struct or_rows){lookup->table, key->column, key->attr, rows_left_by(w, table, key, at), NULL};
+	made->next = w->memo.rows;
+	w->memo.rows = made;
+	return made->rows;
 }
 
 struct or_verdict
@@ -224,8 +277,9 @@ any_row(struct or_world *w, const struct pq_lookup *lookup, struct or_at at)
 	struct or_deps why = {0};
 	struct or_rank rank;
 
-	for (uint32_t i = 0; i < w->model->tables[lookup->table].n_rows; i++) {
-		struct or_verdict one = or_row_holds(w, lookup, i, at, &rank);
+	struct pq_indexes rows = rows_to_weigh(w, lookup, at);
+	for (size_t i = 0; i < rows.n; i++) {
+		struct or_verdict one = or_row_holds(w, lookup, rows.at[i], at, &rank);
 		or_or(&any, &one);
 		or_deps_join(&why, &one.why);
 	}
@@ -240,11 +294,12 @@ all_rows(struct or_world *w, uint32_t attr, const struct pq_lookup *lookup, stru
 	struct or_value v = or_value_empty(w, attr);
 	struct or_rank rank;
 
-	for (uint32_t i = 0; i < w->model->tables[lookup->table].n_rows; i++) {
-		struct or_verdict holds = or_row_holds(w, lookup, i, at, &rank);
+	struct pq_indexes rows = rows_to_weigh(w, lookup, at);
+	for (size_t i = 0; i < rows.n; i++) {
+		struct or_verdict holds = or_row_holds(w, lookup, rows.at[i], at, &rank);
 		if (holds.is == OR_FALSE)
 			continue;
-		struct or_value cell = cell_value(w, attr, lookup, i);
+		struct or_value cell = cell_value(w, attr, lookup, rows.at[i]);
 		or_set_join(v.may, cell.may);
 		if (holds.is == OR_TRUE)
 			or_set_join(v.sure, cell.sure);
@@ -278,16 +333,16 @@ may_be_better(const struct met_row *row, const struct met_row *best)
 static struct or_value
 best_row(struct or_world *w, uint32_t attr, const struct pq_lookup *lookup, struct or_at at)
 {
-	size_t n_rows = w->model->tables[lookup->table].n_rows;
+	struct pq_indexes rows = rows_to_weigh(w, lookup, at);
 	struct or_value v = or_value_empty(w, attr);
 	const struct met_row *best = NULL;
 	struct met_row *met = NULL;
 	size_t n = 0, room = 0;
 	bool first = true;
 
-	for (uint32_t i = 0; i < n_rows; i++) {
-		struct met_row m = {.row = i};
-		m.holds = or_row_holds(w, lookup, i, at, &m.rank);
+	for (size_t i = 0; i < rows.n; i++) {
+		struct met_row m = {.row = rows.at[i]};
+		m.holds = or_row_holds(w, lookup, m.row, at, &m.rank);
 		if (m.holds.is == OR_FALSE)
 			continue;
 		if (n == room) {

@@ -195,6 +195,7 @@ void
 or_world_forget(struct or_world *w, struct pq_arena *scratch)
 {
 	w->scratch = scratch;
+	w->memo.rows = NULL;
 	w->memo.state = or_alloc(scratch, w->n_slots, sizeof(*w->memo.state));
 	w->memo.values = or_alloc(scratch, w->n_slots, sizeof(*w->memo.values));
 	w->memo.held = or_alloc(scratch, w->model->n_rules, sizeof(*w->memo.held));

@@ -284,11 +284,15 @@ change(struct telling *m, const struct pq_case_text *of)
 	change_words(m);
 }
 
-static void
+/* False: after the last round there may be more. */
+static bool
 tell_all_missing(struct telling *m)
 {
-	for (int round = 0; round < MAX_ROUNDS && tell_missing(m); round++)
-		continue;
+	for (int round = 0; round < MAX_ROUNDS; round++) {
+		if (!tell_missing(m))
+			return true;
+	}
+	return false;
 }
 
 /* The same lessons whenever they are taken: a request hangs on its seed alone. */
@@ -307,7 +311,7 @@ asked_of(struct pq_teller *t, size_t of, struct pq_arena *arena)
 	return asked;
 }
 
-void
+bool
 pq_random_told(struct pq_teller *teller, uint64_t seed, struct pq_arena *arena, struct pq_request *ret,
                const char **ret_case)
 {
@@ -318,7 +322,7 @@ pq_random_told(struct pq_teller *teller, uint64_t seed, struct pq_arena *arena, 
 	*ret_case = teller->cases[of].id;
 	if (pq_random_below(&m.random, UNTOLD_EVERY) == 0) {
 		pq_random_change(teller->form, &teller->cases[of].request, pq_random_next(&m.random), arena, ret);
-		return;
+		return false;
 	}
 	asked = asked_of(teller, of, arena);
 	change(&m, &teller->cases[of]);
@@ -326,5 +330,5 @@ pq_random_told(struct pq_teller *teller, uint64_t seed, struct pq_arena *arena, 
 		if (asked[a])
 			tell_everywhere(&m, a, false);
 	}
-	tell_all_missing(&m);
+	return tell_all_missing(&m);
 }

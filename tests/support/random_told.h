@@ -18,10 +18,11 @@ struct pq_teller *pq_teller_new(const struct pq_random_request_form *form, pq_as
                                 struct pq_arena *arena);
 
 /**
+ * True: the last question that was asked was about the request as it is.
  * Equal seeds give equal requests, and a bare pq_random_change() one in forty times. The request lives in `arena`.
  * *ret_case is the case that it was made from.
  */
-void pq_random_told(struct pq_teller *teller, uint64_t seed, struct pq_arena *arena, struct pq_request *ret,
+bool pq_random_told(struct pq_teller *teller, uint64_t seed, struct pq_arena *arena, struct pq_request *ret,
                     const char **ret_case);
 
 #endif
