@@ -33,18 +33,20 @@ compare_refusals(const struct pq_violation *a, size_t n_a, const struct pq_viola
 }
 
 static void
-ask_evaluator(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena, struct pq_answer *ret)
+ask_evaluator(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
+              struct pq_answer *ret)
 {
 	if (pair->evaluator != NULL)
 		ret->status = pq_evaluator_decide(pair->evaluator, request, arena, &ret->decision, &ret->violations,
 		                                  &ret->n_violations, &ret->err);
 	else
-		ret->status = pq_decide(pair->image, request, arena, &ret->decision, &ret->violations, &ret->n_violations,
-		                        &ret->err);
+		ret->status =
+			pq_decide(pair->image, request, arena, &ret->decision, &ret->violations, &ret->n_violations, &ret->err);
 }
 
 static const char *
-compare_answers(const struct pq_answer *own, const struct pq_answer *oracle, struct pq_arena *arena, struct pq_tally *tally)
+compare_answers(const struct pq_answer *own, const struct pq_answer *oracle, struct pq_arena *arena,
+                struct pq_tally *tally)
 {
 	if (own->status != oracle->status)
 		return pq_arena_printf(arena, "status: %s (%s) against %s (%s)", pq_status_text(own->status),
@@ -89,8 +91,7 @@ pq_compare_with(const struct pq_pair *pair, const struct pq_request *request, st
 }
 
 const char *
-pq_compare(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena,
-           struct pq_tally *tally)
+pq_compare(const struct pq_pair *pair, const struct pq_request *request, struct pq_arena *arena, struct pq_tally *tally)
 {
 	struct pq_answer oracle;
 

@@ -96,8 +96,7 @@ tear_down(void **state)
 static void
 check(struct run *run, const struct pq_request *request, const char *id, uint64_t seed, bool search)
 {
-	const char *difference =
-		pq_compare_with(&run->pair, request, &run->answer, search, &run->requests, &run->tally);
+	const char *difference = pq_compare_with(&run->pair, request, &run->answer, search, &run->requests, &run->tally);
 
 	if (difference == NULL)
 		return;

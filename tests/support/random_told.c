@@ -24,9 +24,9 @@ struct pq_teller {
 	void *ask_of;
 	struct pq_case_text *cases;
 	size_t n_cases;
-	struct words *words;   /* by attribute */
-	bool *learned;         /* by case: what it is asked for is known ... */
-	bool *asked;           /* ... by case and attribute */
+	struct words *words; /* by attribute */
+	bool *learned;       /* by case: what it is asked for is known ... */
+	bool *asked;         /* ... by case and attribute */
 };
 
 static void *
@@ -63,7 +63,8 @@ read_words(struct pq_teller *t, enum pq_scope scope, const struct pq_facts *fact
 			    facts->at[i].value.kind == PQ_VALUE_UNKNOWN || !is_name(facts->at[i].name, bare_name(&model->attrs[a])))
 				continue;
 			if (words->n == words->room) {
-				const struct pq_value **more = must(pq_arena_array(arena, words->room = words->room * 2 + 8, sizeof(*more)));
+				const struct pq_value **more =
+					must(pq_arena_array(arena, words->room = words->room * 2 + 8, sizeof(*more)));
 				if (words->n > 0)
 					memcpy(more, words->at, words->n * sizeof(*more));
 				words->at = more;
@@ -194,7 +195,9 @@ is_asked(const struct pq_attr *attr, const char *name)
 		return strcmp(attr->report_as, name) == 0;
 	if (attr->scope == PQ_SCOPE_REQUEST)
 		return strcmp(attr->name, name) == 0;
-	const char *place = attr->scope == PQ_SCOPE_HIT ? "screening.hits[" : attr->scope == PQ_SCOPE_INTERMEDIATE ? "intermediate[" : "parties";
+	const char *place = attr->scope == PQ_SCOPE_HIT            ? "screening.hits["
+	                    : attr->scope == PQ_SCOPE_INTERMEDIATE ? "intermediate["
+	                                                           : "parties";
 	return strncmp(name, place, strlen(place)) == 0 && len > end && strcmp(name + len - end, bare) == 0 &&
 	       name[len - end - 1] == '.' && (strstr(name, ".owners[") != NULL) == (attr->scope == PQ_SCOPE_OWNER);
 }

@@ -11,7 +11,8 @@
 struct pq_teller;
 
 /** Say what the answer to a request hangs on, by the names that answers have for it; 0 = nothing. In `arena`. */
-typedef size_t pq_ask(void *of, const struct pq_request *request, struct pq_arena *arena, const struct pq_missing **ret);
+typedef size_t pq_ask(void *of, const struct pq_request *request, struct pq_arena *arena,
+                      const struct pq_missing **ret);
 
 /** Read the model's cases. Lives in `arena`; borrows `form`. */
 struct pq_teller *pq_teller_new(const struct pq_random_request_form *form, pq_ask *ask, void *of,
