@@ -60,14 +60,10 @@ or_any_of(struct or_world *w, uint32_t attr, const struct pq_indexes *symbols, s
 	const struct or_value *v = or_attr(w, attr, at);
 
 	switch (v->form) {
-	case OR_ONE:
-		return one_any_of(v, symbols);
-	case OR_MANY:
-		return many_any_of(v, symbols);
-	case OR_PATH:
-		return path_any_of(w, attr, v, symbols);
-	case OR_NUMBER:
-		break;
+	case OR_ONE: return one_any_of(v, symbols);
+	case OR_MANY: return many_any_of(v, symbols);
+	case OR_PATH: return path_any_of(w, attr, v, symbols);
+	case OR_NUMBER: break;
 	}
 	return or_known(false);
 }
@@ -141,20 +137,13 @@ static struct or_verdict
 condition(struct or_world *w, const struct pq_cond *cond, struct or_at at)
 {
 	switch (cond->op) {
-	case PQ_OP_ANY:
-		return or_any_of(w, cond->attr, &cond->symbols, at);
-	case PQ_OP_NONE:
-		return or_not(or_any_of(w, cond->attr, &cond->symbols, at));
-	case PQ_OP_ALL:
-		return all_of(w, cond->attr, &cond->symbols, at);
-	case PQ_OP_RANGE:
-		return in_ranges(or_attr(w, cond->attr, at), cond);
-	case PQ_OP_EXISTS:
-		return some_element(w, cond, at);
-	case PQ_OP_EVERY:
-		return every_element(w, cond, at);
-	case PQ_OP_ABSENT:
-		return or_not(some_element(w, cond, at));
+	case PQ_OP_ANY: return or_any_of(w, cond->attr, &cond->symbols, at);
+	case PQ_OP_NONE: return or_not(or_any_of(w, cond->attr, &cond->symbols, at));
+	case PQ_OP_ALL: return all_of(w, cond->attr, &cond->symbols, at);
+	case PQ_OP_RANGE: return in_ranges(or_attr(w, cond->attr, at), cond);
+	case PQ_OP_EXISTS: return some_element(w, cond, at);
+	case PQ_OP_EVERY: return every_element(w, cond, at);
+	case PQ_OP_ABSENT: return or_not(some_element(w, cond, at));
 	}
 	return or_known(false);
 }

@@ -12,10 +12,10 @@
 static struct pq_arena keep;
 
 struct leg {
-	int line;        /* -1 = the request has none */
-	uint32_t by;     /* the fact that gives the nationality; PQ_NO_INDEX = no release */
-	uint32_t symbol; /* PQ_NO_INDEX = not known */
-	uint32_t law_by; /* what the law found looks at */
+	int line;          /* -1 = the request has none */
+	uint32_t by;       /* the fact that gives the nationality; PQ_NO_INDEX = no release */
+	uint32_t symbol;   /* PQ_NO_INDEX = not known */
+	uint32_t law_by;   /* what the law found looks at */
 	bool law_known;
 	bool dropped;
 	struct pq_decision decision;
@@ -231,8 +231,8 @@ decide(const struct pq_model *model, const struct pq_request *request, bool sett
 
 enum pq_status
 pq_oracle_decide(const struct pq_model *model, const struct pq_request *request, struct pq_arena *arena,
-                 struct pq_decision *ret_decision, const struct pq_violation **ret_violations, size_t *ret_n_violations,
-                 struct pq_err *err)
+                 struct pq_decision *ret_decision, const struct pq_violation **ret_violations,
+                 size_t *ret_n_violations, struct pq_err *err)
 {
 	bool settled;
 

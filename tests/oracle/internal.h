@@ -53,12 +53,12 @@ enum or_form {
 struct or_value {
 	enum or_form form;
 	struct or_set may, sure;
-	bool may_none; /* ONE, NUMBER: it may be without a value */
-	int n_numbers; /* NUMBER: possible values: none, one (`number`), many */
+	bool may_none;       /* ONE, NUMBER: it may be without a value */
+	int n_numbers;       /* NUMBER: possible values: none, one (`number`), many */
 	int64_t number;
-	const char *path;   /* PATH: what is known of it; NULL = without a value */
-	bool exact;         /* PATH: there is no more of it */
-	struct or_deps why; /* the unknowns behind what is not certain */
+	const char *path;    /* PATH: what is known of it; NULL = without a value */
+	bool exact;          /* PATH: there is no more of it */
+	struct or_deps why;  /* the unknowns behind what is not certain */
 };
 
 struct or_world;
@@ -99,10 +99,10 @@ struct or_at {
 
 struct or_unknown {
 	bool is_row;
-	uint32_t attr; /* facts */
+	uint32_t attr;        /* facts */
 	struct or_at at;
-	int line;            /* a fact of another line; -1 = of the line decided */
-	uint32_t table, row; /* rows */
+	int line;             /* a fact of another line; -1 = of the line decided */
+	uint32_t table, row;  /* rows */
 	bool assigned;
 	bool partly;           /* sets, while assigned: of some symbols it is not assumed whether they are in it */
 	struct or_value value; /* facts, while assigned */
@@ -128,42 +128,42 @@ struct or_rows {
 struct or_memo {
 	unsigned char *state; /* 0 = not yet, 1 = being computed, 2 = there */
 	struct or_value *values;
-	bool *held; /* rules: `holds` is there */
+	bool *held;               /* rules: `holds` is there */
 	struct or_verdict *holds;
-	struct or_rows *rows; /* which rows of a table an attribute leaves */
+	struct or_rows *rows;     /* which rows of a table an attribute leaves */
 };
 
 struct or_world {
 	const struct pq_model *model;
 	const struct pq_request *request;
-	int line;             /* index in the request's lines; -1 = there are none */
-	bool replaced;        /* a release: the fact `release_replaces` is a nationality ... */
-	uint32_t replaced_by; /* ... which this fact gives */
+	int line;                       /* index in the request's lines; -1 = there are none */
+	bool replaced;                  /* a release: the fact `release_replaces` is a nationality ... */
+	uint32_t replaced_by;           /* ... which this fact gives */
 	bool replaced_known;
 	uint32_t replaced_symbol;
 
 	struct or_unknown *unknowns;
 	size_t n_unknowns;
 	struct or_memo memo;
-	size_t *slot_base;  /* of an attribute in the memo */
-	size_t *owner_base; /* of a party's first owner */
+	size_t *slot_base;              /* of an attribute in the memo */
+	size_t *owner_base;             /* of a party's first owner */
 	size_t n_slots;
 
-	struct pq_indexes *rules_of;              /* the rules that give an attribute its value, in order */
+	struct pq_indexes *rules_of;    /* the rules that give an attribute its value, in order */
 	struct pq_indexes of_kind[PQ_KIND_COUNT]; /* the rules of a kind; of exceptions only those that are considered */
 
-	struct or_line *lines; /* while the values to try for a number are collected; by attribute */
+	struct or_line *lines;          /* while the values to try for a number are collected; by attribute */
 
-	bool decided;           /* the attributes of the decision are known */
-	bool asked_early;       /* somebody asked for them before they were */
-	bool settled_only;      /* what is not settled without a search is left: ... */
-	bool left;              /* ... then this is set, there is no decision, ... */
-	struct or_deps left_by; /* ... and it would be these that are split */
+	bool decided;                   /* the attributes of the decision are known */
+	bool asked_early;               /* somebody asked for them before they were */
+	bool settled_only;              /* what is not settled without a search is left: ... */
+	bool left;                      /* ... then this is set, there is no decision, ... */
+	struct or_deps left_by;         /* ... and it would be these that are split */
 	struct or_value decision[PQ_ATTR_FIRST_DECLARED];
 
-	struct pq_arena *scratch; /* of the node of the search that is being evaluated */
-	struct pq_arena *keep;    /* as long as the part */
-	struct pq_arena *out;     /* the caller's */
+	struct pq_arena *scratch;       /* of the node of the search that is being evaluated */
+	struct pq_arena *keep;          /* as long as the part */
+	struct pq_arena *out;           /* the caller's */
 };
 
 /** Memory that cannot fail: aborts. */
@@ -248,14 +248,14 @@ struct or_exception {
 
 struct or_node {
 	const struct or_value *jurisdiction;
-	bool fixed; /* the outcome follows from the jurisdiction alone */
+	bool fixed;                    /* the outcome follows from the jurisdiction alone */
 	enum pq_outcome best, worst;
-	struct or_verdict *holds;        /* of a rule; only the kinds that decide */
-	struct or_verdict *counts;       /* requirements: holds and is not excluded */
+	struct or_verdict *holds;      /* of a rule; only the kinds that decide */
+	struct or_verdict *counts;     /* requirements: holds and is not excluded */
 	struct or_exception *exceptions; /* considered ones, each symbol once, in the order of the rules */
 	size_t n_exceptions;
-	struct or_deps split; /* what the outcome may still depend on */
-	struct or_deps open;  /* all that rules which decide wait for */
+	struct or_deps split;          /* what the outcome may still depend on */
+	struct or_deps open;           /* all that rules which decide wait for */
 };
 
 /** Is the rule an exception that this request considers? (For or_world_init(); then w->of_kind knows.) */
@@ -281,12 +281,12 @@ size_t or_candidates(struct or_world *w, uint32_t id, struct or_candidate **ret)
 struct or_found {
 	enum pq_outcome outcome, best, worst;
 	bool exact;
-	bool searched; /* something was split */
-	bool is_root;  /* nothing was: `root` is the evaluation that settled it, still in the world's memo */
+	bool searched;                 /* something was split */
+	bool is_root;                  /* nothing was: `root` is the evaluation that settled it, still in the world's memo */
 	struct or_node root;
-	struct or_set usable; /* exceptions usable in every completion */
-	bool *missing;        /* by unknown id, facts and rows */
-	bool by_row;          /* REFER because of a doubtful row */
+	struct or_set usable;          /* exceptions usable in every completion */
+	bool *missing;                 /* by unknown id, facts and rows */
+	bool by_row;                   /* REFER because of a doubtful row */
 };
 
 void or_search(struct or_world *w, struct or_found *ret);

@@ -144,8 +144,7 @@ cell_dismisses(const struct pq_column *column, const struct pq_cell *cell, const
 	const struct pq_indexes *symbols = &cell->value.symbols;
 
 	if (cell->doubtful || cell->any || cell->value.none ||
-	    (column->type != PQ_TYPE_SYMBOL && column->type != PQ_TYPE_SYMBOLS) ||
-	    (v->form != OR_ONE && v->form != OR_MANY))
+	    (column->type != PQ_TYPE_SYMBOL && column->type != PQ_TYPE_SYMBOLS) || (v->form != OR_ONE && v->form != OR_MANY))
 		return false;
 	for (size_t k = 0; k < symbols->n; k++) {
 		if (or_set_has(v->may, symbols->at[k]))

@@ -83,18 +83,14 @@ or_unknown_name(struct or_world *w, const struct or_unknown *u)
 	if (!is_empty(a->report_as))
 		return a->report_as;
 	switch (a->scope) {
-	case PQ_SCOPE_PARTY:
-		return pq_arena_printf(w->out, "parties%s.%s", party_name(w, u->at.party), bare);
+	case PQ_SCOPE_PARTY: return pq_arena_printf(w->out, "parties%s.%s", party_name(w, u->at.party), bare);
 	case PQ_SCOPE_OWNER:
 		return pq_arena_printf(w->out, "parties%s.owners[%d].%s", party_name(w, u->at.party), u->at.owner, bare);
-	case PQ_SCOPE_HIT:
-		return pq_arena_printf(w->out, "screening.hits[%d].%s", u->at.hit, bare);
-	case PQ_SCOPE_INTERMEDIATE:
-		return pq_arena_printf(w->out, "intermediate[%d].%s", u->at.intermediate, bare);
+	case PQ_SCOPE_HIT: return pq_arena_printf(w->out, "screening.hits[%d].%s", u->at.hit, bare);
+	case PQ_SCOPE_INTERMEDIATE: return pq_arena_printf(w->out, "intermediate[%d].%s", u->at.intermediate, bare);
 	case PQ_SCOPE_REQUEST:
 	case PQ_SCOPE_DECISION:
-	case PQ_SCOPE_COUNT:
-		break;
+	case PQ_SCOPE_COUNT: break;
 	}
 	return a->name;
 }
@@ -121,7 +117,7 @@ struct report {
 	struct pq_decision *d;
 	const struct or_node *root;
 	const struct or_found *found;
-	bool *counted; /* rules that the decision cites */
+	bool *counted;                   /* rules that the decision cites */
 	const struct pq_rule_ref **refs;
 };
 
@@ -426,7 +422,8 @@ report_unknowns(struct report *r)
 {
 	struct or_world *w = r->w;
 	struct pq_decision *d = r->d;
-	bool needs = d->outcome == PQ_OUTCOME_NEEDS_INFORMATION || (d->outcome == PQ_OUTCOME_REFER && r->found->searched);
+	bool needs = d->outcome == PQ_OUTCOME_NEEDS_INFORMATION ||
+	             (d->outcome == PQ_OUTCOME_REFER && r->found->searched);
 
 	d->missing = or_alloc(w->out, w->n_unknowns, sizeof(*d->missing));
 	d->moot = or_alloc(w->out, w->n_unknowns, sizeof(*d->moot));
@@ -542,8 +539,8 @@ oblige(struct report *r, uint32_t index)
 			return;
 	}
 	r->counted[index] = true;
-	d->obligations[d->n_obligations++] =
-		(struct pq_duty){rule->obligation, is_empty(rule->label) ? rule->obligation : rule->label, cite(r, index)};
+	d->obligations[d->n_obligations++] = (struct pq_duty){
+		rule->obligation, is_empty(rule->label) ? rule->obligation : rule->label, cite(r, index)};
 }
 
 static void
@@ -599,11 +596,8 @@ or_decide_part(struct or_world *w, struct pq_decision *ret)
 		name_left(w, ret);
 		return;
 	}
-	*ret = (struct pq_decision){.outcome = found.outcome,
-	                            .best = found.best,
-	                            .worst = found.worst,
-	                            .exact = found.exact,
-	                            .as_of = w->request->as_of};
+	*ret = (struct pq_decision){.outcome = found.outcome, .best = found.best, .worst = found.worst,
+	                            .exact = found.exact, .as_of = w->request->as_of};
 	if (found.is_root) {
 		root = found.root;
 	} else {

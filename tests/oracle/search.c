@@ -14,7 +14,7 @@
 
 struct leaf {
 	enum pq_outcome best, worst;
-	bool settled; /* all completions of it give `best`, or all are REFER or worse */
+	bool settled;          /* all completions of it give `best`, or all are REFER or worse */
 	uint32_t law;
 	struct or_set usable;
 	size_t n;
@@ -306,8 +306,7 @@ conflict_in(const struct leaf *a, size_t i, const struct leaf *b)
 {
 	for (size_t k = 0; k < b->n; k++) {
 		if (b->ids[k] == a->ids[i])
-			return a->sets[i].form == OR_MANY ? sets_conflict(&a->sets[i], &b->sets[k])
-			                                  : strcmp(a->keys[i], b->keys[k]) != 0;
+			return a->sets[i].form == OR_MANY ? sets_conflict(&a->sets[i], &b->sets[k]) : strcmp(a->keys[i], b->keys[k]) != 0;
 	}
 	return false;
 }
@@ -420,11 +419,7 @@ conclude(struct search *s, struct or_found *ret)
 	const struct leaf *first = &s->leaves[0];
 	bool settled = s->exact, equal = true, severe = true;
 
-	*ret = (struct or_found){.searched = s->n_leaves > 1,
-	                         .best = first->best,
-	                         .worst = first->worst,
-	                         .exact = s->exact,
-	                         .usable = first->usable};
+	*ret = (struct or_found){.searched = s->n_leaves > 1, .best = first->best, .worst = first->worst, .exact = s->exact, .usable = first->usable};
 	ret->missing = or_alloc(s->w->keep, OR_MAX_UNKNOWNS, sizeof(*ret->missing));
 	for (size_t i = 0; i < s->n_leaves; i++) {
 		const struct leaf *leaf = &s->leaves[i];

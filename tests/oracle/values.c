@@ -62,17 +62,13 @@ or_form_of(enum pq_type type)
 	switch (type) {
 	case PQ_TYPE_BOOL:
 	case PQ_TYPE_SYMBOL:
-	case PQ_TYPE_CODE:
-		return OR_ONE;
-	case PQ_TYPE_SYMBOLS:
-		return OR_MANY;
-	case PQ_TYPE_PATH:
-		return OR_PATH;
+	case PQ_TYPE_CODE: return OR_ONE;
+	case PQ_TYPE_SYMBOLS: return OR_MANY;
+	case PQ_TYPE_PATH: return OR_PATH;
 	case PQ_TYPE_NUMBER:
 	case PQ_TYPE_DATE:
 	case PQ_TYPE_TEXT:
-	case PQ_TYPE_COUNT:
-		break;
+	case PQ_TYPE_COUNT: break;
 	}
 	return OR_NUMBER;
 }
@@ -149,14 +145,10 @@ bool
 or_value_certain(const struct or_value *v)
 {
 	switch (v->form) {
-	case OR_ONE:
-		return or_set_count(v->may) + v->may_none == 1;
-	case OR_MANY:
-		return or_set_count(v->may) == or_set_count(v->sure);
-	case OR_NUMBER:
-		return v->n_numbers + v->may_none == 1;
-	case OR_PATH:
-		return v->path == NULL || v->exact;
+	case OR_ONE: return or_set_count(v->may) + v->may_none == 1;
+	case OR_MANY: return or_set_count(v->may) == or_set_count(v->sure);
+	case OR_NUMBER: return v->n_numbers + v->may_none == 1;
+	case OR_PATH: return v->path == NULL || v->exact;
 	}
 	return false;
 }
@@ -166,12 +158,9 @@ or_value_may_exist(const struct or_value *v)
 {
 	switch (v->form) {
 	case OR_ONE:
-	case OR_MANY:
-		return or_set_count(v->may) > 0;
-	case OR_NUMBER:
-		return v->n_numbers > 0;
-	case OR_PATH:
-		return v->path != NULL;
+	case OR_MANY: return or_set_count(v->may) > 0;
+	case OR_NUMBER: return v->n_numbers > 0;
+	case OR_PATH: return v->path != NULL;
 	}
 	return false;
 }

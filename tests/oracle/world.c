@@ -102,18 +102,13 @@ size_t
 or_count_elements(const struct or_world *w, enum pq_scope scope, struct or_at at)
 {
 	switch (scope) {
-	case PQ_SCOPE_PARTY:
-		return w->request->n_parties;
-	case PQ_SCOPE_OWNER:
-		return at.party < 0 ? 0 : w->request->parties[at.party].n_owners;
-	case PQ_SCOPE_HIT:
-		return w->request->n_hits;
-	case PQ_SCOPE_INTERMEDIATE:
-		return w->request->n_intermediates;
+	case PQ_SCOPE_PARTY: return w->request->n_parties;
+	case PQ_SCOPE_OWNER: return at.party < 0 ? 0 : w->request->parties[at.party].n_owners;
+	case PQ_SCOPE_HIT: return w->request->n_hits;
+	case PQ_SCOPE_INTERMEDIATE: return w->request->n_intermediates;
 	case PQ_SCOPE_REQUEST:
 	case PQ_SCOPE_DECISION:
-	case PQ_SCOPE_COUNT:
-		break;
+	case PQ_SCOPE_COUNT: break;
 	}
 	return 0;
 }
@@ -152,18 +147,13 @@ slot_of(const struct or_world *w, uint32_t attr, struct or_at at)
 	size_t base = w->slot_base[attr];
 
 	switch (w->model->attrs[attr].scope) {
-	case PQ_SCOPE_PARTY:
-		return base + (size_t)at.party;
-	case PQ_SCOPE_OWNER:
-		return base + w->owner_base[at.party] + (size_t)at.owner;
-	case PQ_SCOPE_HIT:
-		return base + (size_t)at.hit;
-	case PQ_SCOPE_INTERMEDIATE:
-		return base + (size_t)at.intermediate;
+	case PQ_SCOPE_PARTY: return base + (size_t)at.party;
+	case PQ_SCOPE_OWNER: return base + w->owner_base[at.party] + (size_t)at.owner;
+	case PQ_SCOPE_HIT: return base + (size_t)at.hit;
+	case PQ_SCOPE_INTERMEDIATE: return base + (size_t)at.intermediate;
 	case PQ_SCOPE_REQUEST:
 	case PQ_SCOPE_DECISION:
-	case PQ_SCOPE_COUNT:
-		break;
+	case PQ_SCOPE_COUNT: break;
 	}
 	return base;
 }
@@ -172,18 +162,13 @@ static bool
 is_somewhere(enum pq_scope scope, struct or_at at)
 {
 	switch (scope) {
-	case PQ_SCOPE_PARTY:
-		return at.party >= 0;
-	case PQ_SCOPE_OWNER:
-		return at.party >= 0 && at.owner >= 0;
-	case PQ_SCOPE_HIT:
-		return at.hit >= 0;
-	case PQ_SCOPE_INTERMEDIATE:
-		return at.intermediate >= 0;
+	case PQ_SCOPE_PARTY: return at.party >= 0;
+	case PQ_SCOPE_OWNER: return at.party >= 0 && at.owner >= 0;
+	case PQ_SCOPE_HIT: return at.hit >= 0;
+	case PQ_SCOPE_INTERMEDIATE: return at.intermediate >= 0;
 	case PQ_SCOPE_REQUEST:
 	case PQ_SCOPE_DECISION:
-	case PQ_SCOPE_COUNT:
-		break;
+	case PQ_SCOPE_COUNT: break;
 	}
 	return true;
 }
@@ -282,9 +267,9 @@ int
 or_unknown_compare(const struct or_unknown *a, const struct or_unknown *b)
 {
 	const long long pairs[][2] = {
-		{a->is_row, b->is_row},     {a->table, b->table},   {a->row, b->row},
-		{a->attr, b->attr},         {a->line, b->line},     {a->at.party, b->at.party},
-		{a->at.owner, b->at.owner}, {a->at.hit, b->at.hit}, {a->at.intermediate, b->at.intermediate},
+		{a->is_row, b->is_row}, {a->table, b->table},       {a->row, b->row},       {a->attr, b->attr},
+		{a->line, b->line},     {a->at.party, b->at.party}, {a->at.owner, b->at.owner}, {a->at.hit, b->at.hit},
+		{a->at.intermediate, b->at.intermediate},
 	};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
