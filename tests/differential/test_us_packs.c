@@ -24,7 +24,7 @@
 #include <cmocka.h>
 
 /* About a minute on one core. */
-#define DEFAULT_REQUESTS 60000
+#define DEFAULT_REQUESTS 100000
 /* After so many a run ends. */
 #define MAX_DISAGREEMENTS 10
 #define PACKS_MAX ((size_t)4 << 30)
