@@ -29,10 +29,6 @@ trap 'exit 130' INT TERM
 
 store=${STORE:-$scratch/us.mdb}
 [ -n "${STORE:-}" ] || "$build/pratique" compile rules/us rules/us-ear rules/us-itar -o "$store" >/dev/null
-flag=--workers
-if "$pratiqued" --help | grep -q -- '--shards'; then
-	flag=--shards
-fi
 
 # by_layer < "percent object symbol" a line
 by_layer() {
@@ -61,7 +57,7 @@ done | sort -u >"$scratch/symbols"
 sample() {
 	"$build/bench/tools/bodies" "$store" 0 "$1" >"$scratch/bodies" 2>/dev/null
 	mkfifo "$scratch/ready"
-	taskset -c 0 "$pratiqued" --store "$store" --listen 127.0.0.1:0 "$flag" 1 --log-level warn --ready-fd 3 \
+	taskset -c 0 "$pratiqued" --store "$store" --listen 127.0.0.1:0 --shards 1 --log-level warn --ready-fd 3 \
 		3>"$scratch/ready" 2>"$scratch/log" &
 	server=$!
 	read -r address <"$scratch/ready"

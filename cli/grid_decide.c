@@ -116,6 +116,7 @@ struct worker {
 	struct pq_arena keep, scratch;
 	struct pq_grid_step *steps; /* of one cell, as long as there are days */
 	size_t decisions, checked;
+	struct pq_evaluator *evaluator;
 	pthread_t thread;
 };
 
@@ -196,7 +197,7 @@ decide_on(struct worker *w, const struct pq_grid_part *part, size_t row, size_t 
 		return status;
 	request.as_of = day;
 	if (ret_until != NULL)
-		status = pq_decide_window(w->shared->work->image, &request, &w->scratch, &decision, &window, err);
+		status = pq_evaluator_window(w->evaluator, &request, &w->scratch, &decision, &window, err);
 	else
 		status = pq_decide(w->shared->work->image, &request, &w->scratch, &decision, NULL, NULL, err);
 	if (status == PQ_EINVAL && err->where[0] != '\0')
@@ -234,7 +235,7 @@ decide_cell(struct worker *w, const struct pq_grid_part *part, size_t row, size_
 	return PQ_OK;
 }
 
-/* The cell itself on every day, without trusting any class or window. */
+/* The cell itself on every day, without trusting any class, window or kept state. */
 static enum pq_status
 check_cell(struct worker *w, const struct pq_grid_part *part, size_t row, size_t column, struct pq_err *err)
 {
@@ -363,13 +364,17 @@ pq_grid_decide(struct pq_grid *grid, struct pq_grid_work *work, struct pq_err *e
 	}
 	if (workers == NULL)
 		return pq_fail(err, PQ_ENOMEM, "the grid needs more memory than it may have");
+	enum pq_status status = PQ_OK;
+	for (size_t i = 0; i < n && status == PQ_OK; i++)
+		status = pq_evaluator_new(work->image, &workers[i].evaluator, err);
 	pthread_mutex_init(&s.lock, NULL);
 	for (size_t i = 0; i < n; i++) {
 		pq_arena_init(&workers[i].keep, PQ_GRID_BYTES);
 		pq_arena_init(&workers[i].scratch, PQ_CLI_DECISION_BYTES);
 	}
 	grid->answers.arena = &grid->arena;
-	enum pq_status status = start(&s, workers, n, err);
+	if (status == PQ_OK)
+		status = start(&s, workers, n, err);
 	if (status == PQ_OK)
 		spread(grid, work);
 	if (status == PQ_OK && work->check > 0 && work->every == 1) {
@@ -380,6 +385,7 @@ pq_grid_decide(struct pq_grid *grid, struct pq_grid_work *work, struct pq_err *e
 	for (size_t i = 0; i < n; i++) {
 		work->decisions += workers[i].decisions;
 		work->checked += workers[i].checked;
+		pq_evaluator_free(workers[i].evaluator);
 		pq_arena_release(&workers[i].scratch);
 	}
 	/* The steps of the cells stay where the workers put them. */

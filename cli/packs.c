@@ -218,6 +218,7 @@ pq_build_cases(const struct pq_build *build, FILE *out, size_t *ret_n)
 		pq_verdict_print(&verdict, place, out);
 	}
 	pq_arena_release(&arena);
+	pq_source_close(&source);
 	*ret_n = counts.cases;
 	return failed;
 }

@@ -47,6 +47,7 @@ void
 pq_source_close(struct pq_source *source)
 {
 	pq_remote_free(source->remote);
+	pq_evaluator_free(source->evaluator);
 	pq_image_close(source->opened);
 	pq_store_free(source->store);
 	*source = (struct pq_source){0};
@@ -77,5 +78,10 @@ pq_source_decide(struct pq_source *source, const struct pq_request *request, str
 	*ret_n_violations = 0;
 	if (source->remote != NULL)
 		return ask_server(source, request, arena, ret_decision, ret_violations, ret_n_violations, err);
-	return pq_decide(source->image, request, arena, ret_decision, ret_violations, ret_n_violations, err);
+	if (source->evaluator == NULL) {
+		enum pq_status status = pq_evaluator_new(source->image, &source->evaluator, err);
+		if (status != PQ_OK)
+			return status;
+	}
+	return pq_evaluator_decide(source->evaluator, request, arena, ret_decision, ret_violations, ret_n_violations, err);
 }

@@ -16,6 +16,7 @@
 struct pq_source {
 	struct pq_store *store;             /* with a store; owns what `image` points into */
 	const struct pq_image *image;       /* with a store, or alone (the caller's) */
+	struct pq_evaluator *evaluator;     /* of `image`; made by the first question */
 	struct pq_image *opened;            /* the image that pq_source_close() closes */
 	struct pq_remote *remote;           /* with a server */
 	int timeout_ms;                     /* for each question to a server */
@@ -37,7 +38,7 @@ void pq_source_close(struct pq_source *source);
 
 /**
  * Decide. As pq_decide(), wherever the answer is made; PQ_EINVAL is the request's fault (see the violations), all else
- * the source's.
+ * the source's. The decision lives until pq_source_close() at the longest.
  */
 PQ_MUST_USE enum pq_status pq_source_decide(struct pq_source *source, const struct pq_request *request,
                                             struct pq_arena *arena, struct pq_decision *ret_decision,

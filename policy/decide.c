@@ -573,12 +573,13 @@ pq_evaluator_decide(struct pq_evaluator *evaluator, const struct pq_request *req
 }
 
 enum pq_status
-pq_decide_window(const struct pq_image *image, const struct pq_request *request, struct pq_arena *arena,
-                 struct pq_decision *ret_decision, struct pq_window *ret_window, struct pq_err *err)
+pq_evaluator_window(struct pq_evaluator *evaluator, const struct pq_request *request, struct pq_arena *arena,
+                    struct pq_decision *ret_decision, struct pq_window *ret_window, struct pq_err *err)
 {
 	struct pq_window window = {PQ_DATE_MIN, PQ_DATE_MAX};
 
-	enum pq_status status = bind_and_decide(image, NULL, request, arena, &window, ret_decision, NULL, NULL, err);
+	enum pq_status status =
+		bind_and_decide(evaluator->image, evaluator->state, request, arena, &window, ret_decision, NULL, NULL, err);
 	if (status == PQ_OK)
 		*ret_window = window;
 	return status;

@@ -550,13 +550,15 @@ pq_state_fits(const struct pq_bound *bound)
 }
 
 bool
-pq_state_decide(struct pq_state *s, const struct pq_bound *bound, struct pq_decision *ret,
+pq_state_decide(struct pq_state *s, struct pq_bound *bound, struct pq_decision *ret,
                 const struct pq_p_jurisdiction **ret_jurisdiction)
 {
 	bool decided = load_request(s, bound);
 
+	s->ev.near_tries = bound->near_tries;
 	if (decided)
 		pq_decide_leg(&s->ev, ret, ret_jurisdiction);
+	bound->near_tries = s->ev.near_tries;
 	/* Where memory ran out on the way some value may not be what it ought to be. */
 	s->unsure = !decided || s->ev.oom;
 	return !s->unsure;

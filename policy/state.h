@@ -20,6 +20,7 @@ struct pq_bound {
 	struct pq_element *parties, *hits, *intermediates; /* of which only the givens are made, and the owners of parties */
 	size_t n_parties, n_hits, n_intermediates;
 	struct pq_window *window;      /* or NULL */
+	uint32_t near_tries;           /* evaluations that near misses have taken, over all legs so far */
 };
 
 /** `kept`: decisions do not outlive the state, so that their texts may be in it. Fails: PQ_ENOMEM. */
@@ -31,11 +32,11 @@ void pq_state_free(struct pq_state *state);
 bool pq_state_fits(const struct pq_bound *bound);
 
 /**
- * Decide a leg. Only what differs from the leg before is computed.
+ * Decide a leg. Only what differs from the leg before is computed. Counts on in bound->near_tries.
  *
  * False: the bound on the arena or the state was met.
  */
-bool pq_state_decide(struct pq_state *state, const struct pq_bound *bound, struct pq_decision *ret,
+bool pq_state_decide(struct pq_state *state, struct pq_bound *bound, struct pq_decision *ret,
                      const struct pq_p_jurisdiction **ret_jurisdiction);
 
 #endif

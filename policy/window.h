@@ -14,14 +14,14 @@ struct pq_window {
 };
 
 /**
- * pq_decide(), and the days for which its answer is the same: the same request with any day in *ret_window is decided
+ * pq_evaluator_decide(), and the days for which its answer is the same: the same request with any day in *ret_window is decided
  * in the same way, by the same rules. Each row and each condition that asked for the day, and that could hold but for
  * the day, has narrowed it. It is sound and not always as wide as can be: beyond it the answer may still be the same.
  *
- * Ownership, threads, failures: as pq_decide(); *ret_window is filled on success only.
+ * Ownership, threads, failures: as pq_evaluator_decide(); *ret_window is filled on success only.
  */
-PQ_MUST_USE enum pq_status pq_decide_window(const struct pq_image *image, const struct pq_request *request,
-                                            struct pq_arena *arena, struct pq_decision *ret_decision,
-                                            struct pq_window *ret_window, struct pq_err *err);
+PQ_MUST_USE enum pq_status pq_evaluator_window(struct pq_evaluator *evaluator, const struct pq_request *request,
+                                               struct pq_arena *arena, struct pq_decision *ret_decision,
+                                               struct pq_window *ret_window, struct pq_err *err);
 
 #endif

@@ -153,10 +153,8 @@ class Server:
 
 def ours(threads=1, core=SERVER_CORE, constant=None, listen="127.0.0.1:0", name=None, more=()):
     """pratiqued; with `constant`, our own floor: the same server with a Decide that answers the bytes of that file."""
-    help_text = subprocess.run([program("pratiqued"), "--help"], capture_output=True, text=True, check=True).stdout
-    flag = "--shards" if "--shards" in help_text else "--workers"
     path = program("bench/floor/pratiqued_constant" if constant else "pratiqued")
-    command = [path, "--store", store_path(), "--listen", listen, flag, str(threads), "--log-level", "warn", *more]
+    command = [path, "--store", store_path(), "--listen", listen, "--shards", str(threads), "--log-level", "warn", *more]
     return Server(name or ("own floor" if constant else "pratiqued"), command, core, "fd",
                   {"BENCH_REPLY": constant} if constant else None)
 

@@ -126,16 +126,6 @@ silence_may_be_unknown(const struct pq_attr *attr)
 	return false;
 }
 
-static bool
-is_mark(const struct pq_model *model, uint32_t attr)
-{
-	for (size_t a = 0; a < model->n_attrs; a++) {
-		if (model->attrs[a].type == PQ_TYPE_CODE && model->attrs[a].mark_attr == attr)
-			return true;
-	}
-	return false;
-}
-
 static struct pq_facts
 open_facts(struct opener *o, enum pq_scope scope, const struct pq_facts *base, bool is_line)
 {
@@ -156,7 +146,7 @@ open_facts(struct opener *o, enum pq_scope scope, const struct pq_facts *base, b
 			i++;
 		bool said = i < n;
 		bool unknown = !said || facts[i].value.kind == PQ_VALUE_UNKNOWN;
-		if (!said && (is_line || is_mark(model, a) || !silence_may_be_unknown(attr)))
+		if (!said && (is_line || pq_is_mark(model, a) || !silence_may_be_unknown(attr)))
 			continue;
 		if (unknown && !pq_random_chance(o->random, o->filled) && !is_wanted(o, a))
 			continue;

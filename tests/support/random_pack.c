@@ -1,7 +1,9 @@
 #include "tests/support/random_pack.h"
 
+#include "policy/compile.h"
 #include "tests/support/random_words.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -326,4 +328,23 @@ pq_random_pack(uint64_t seed, struct pq_arena *arena, struct pq_random_pack *ret
 	begin_file(&m);
 	put_item_rows(&m);
 	end_file(&m, ret, "rnd/tables/items.csv");
+}
+
+bool
+pq_random_image(uint64_t seed, struct pq_arena *arena, struct pq_model **ret_model, struct pq_image **ret_image)
+{
+	struct pq_random_pack pack;
+	struct pq_findings findings = {0};
+	const struct pq_blob *blobs;
+	struct pq_err err = {0};
+	size_t n;
+
+	pq_random_pack(seed, arena, &pack);
+	if (pq_model_load(pack.files, pack.n, arena, ret_model, &findings, &err) != PQ_OK)
+		return false;
+	if (pq_compile(*ret_model, arena, &blobs, &n, &err) != PQ_OK || pq_image_open(blobs, n, ret_image, &err) != PQ_OK) {
+		fprintf(stderr, "the pack of seed 0x%llx cannot be compiled: %s\n", (unsigned long long)seed, err.msg);
+		abort();
+	}
+	return true;
 }

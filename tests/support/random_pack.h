@@ -7,6 +7,8 @@
 #define PQ_TESTS_RANDOM_PACK_H
 
 #include "policy/arena.h"
+#include "policy/image.h"
+#include "policy/model.h"
 #include "policy/pack.h"
 
 #define PQ_RANDOM_PACK_FILES 8
@@ -18,5 +20,11 @@ struct pq_random_pack {
 
 /** Equal seeds give equal packs. The text lives in `arena`. */
 void pq_random_pack(uint64_t seed, struct pq_arena *arena, struct pq_random_pack *ret);
+
+/**
+ * Load and compile the pack of a seed. False: the loader refuses it (a condition that can never hold, ...). The model lives
+ * in `arena`, *ret_image ends with pq_image_close(). Aborts where a pack that was loaded cannot be compiled.
+ */
+bool pq_random_image(uint64_t seed, struct pq_arena *arena, struct pq_model **ret_model, struct pq_image **ret_image);
 
 #endif

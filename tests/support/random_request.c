@@ -265,9 +265,8 @@ has_values(const struct pq_model *model, const struct pq_attr *attr)
 	return attr->domain == PQ_NO_INDEX || model->domains[attr->domain].n_symbols > 0;
 }
 
-/* A mark before a code says this fact: it is not said twice. */
-static bool
-is_mark(const struct pq_model *model, uint32_t attr)
+bool
+pq_is_mark(const struct pq_model *model, uint32_t attr)
 {
 	for (size_t a = 0; a < model->n_attrs; a++) {
 		if (model->attrs[a].type == PQ_TYPE_CODE && model->attrs[a].mark_attr == attr)
@@ -287,7 +286,7 @@ random_facts(struct maker *m, enum pq_scope scope, unsigned given)
 	for (size_t a = 0; a < model->n_attrs; a++) {
 		const struct pq_attr *attr = &model->attrs[a];
 		if (!attr->is_fact || attr->scope != scope || attr->type == PQ_TYPE_PATH || !has_values(model, attr) ||
-		    is_mark(model, (uint32_t)a))
+		    pq_is_mark(model, (uint32_t)a))
 			continue;
 		if (!attr->required && !pq_random_chance(&m->random, given))
 			continue;
@@ -381,7 +380,7 @@ add_fact(struct maker *m, enum pq_scope scope, struct pq_fact *facts, size_t n)
 	size_t skip = scope == PQ_SCOPE_REQUEST ? 0 : strlen(pq_scope_name(scope)) + 1;
 
 	if (!attr->is_fact || attr->scope != scope || attr->type == PQ_TYPE_PATH || !has_values(model, attr) ||
-	    has_name(facts, n, text(attr->name + skip)) || is_mark(model, a))
+	    has_name(facts, n, text(attr->name + skip)) || pq_is_mark(model, a))
 		return n;
 	facts[n] = (struct pq_fact){text(attr->name + skip), random_value(m, attr)};
 	return n + 1;

@@ -38,6 +38,9 @@ void pq_random_change(const struct pq_random_request_form *form, const struct pq
 void pq_random_change_values(const struct pq_random_request_form *form, const struct pq_request *base, uint64_t seed,
                              struct pq_arena *arena, struct pq_request *ret);
 
+/** Is the fact said by a mark before a code? Then it is not said by itself. */
+bool pq_is_mark(const struct pq_model *model, uint32_t attr);
+
 /** The request as a text for people, in `arena`. */
 const char *pq_request_text(const struct pq_request *request, struct pq_arena *arena);
 

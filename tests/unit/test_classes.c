@@ -183,18 +183,13 @@ compare_values(struct run *run, const struct pq_image *image, const struct pq_p_
 static bool
 run_pack(struct run *run, uint64_t seed)
 {
-	struct pq_random_pack pack;
 	struct pq_random_request_form form;
-	struct pq_findings findings = {0};
 	struct pq_model *model;
-	struct pq_err err;
+	struct pq_image *image;
 
 	pq_arena_reset(&run->packs);
-	pq_random_pack(seed, &run->packs, &pack);
-	struct pq_image *image = open_files(pack.files, pack.n, &run->packs);
-	if (image == NULL)
+	if (!pq_random_image(seed, &run->packs, &model, &image))
 		return false;
-	assert_int_equal(pq_model_load(pack.files, pack.n, &run->packs, &model, &findings, &err), PQ_OK);
 	pq_random_request_form(model, &run->packs, &form);
 	for (size_t i = 0; i < REQUESTS; i++) {
 		struct pq_request request;

@@ -40,11 +40,14 @@ window_of(const struct pq_image *image, const char *json, struct pq_arena *arena
 {
 	struct pq_request request;
 	struct pq_decision decision;
+	struct pq_evaluator *evaluator;
 	struct pq_window window;
 
 	assert_int_equal(pq_request_from_json(json, strlen(json), arena, &request, NULL), PQ_OK);
-	assert_int_equal(pq_decide_window(image, &request, arena, &decision, &window, NULL), PQ_OK);
+	assert_int_equal(pq_evaluator_new(image, &evaluator, NULL), PQ_OK);
+	assert_int_equal(pq_evaluator_window(evaluator, &request, arena, &decision, &window, NULL), PQ_OK);
 	assert_int_equal(decision.outcome, expected);
+	pq_evaluator_free(evaluator);
 	return window;
 }
 
@@ -135,20 +138,21 @@ test_known_windows(void **state)
 
 struct run {
 	struct pq_arena packs, requests;
+	struct pq_evaluator *evaluator; /* of the pack at hand; what is asked of it is whether windows hold */
 	size_t compared, narrow;
 };
 
-/* The whole decision as text, but for the day. */
+/* The whole decision as text, but for the day; with an evaluator also how long it stands. */
 static const char *
-decided(const struct pq_image *image, struct pq_request request, int32_t as_of, struct pq_arena *arena,
-        struct pq_window *ret_window)
+decided(const struct pq_image *image, struct pq_evaluator *evaluator, struct pq_request request, int32_t as_of,
+        struct pq_arena *arena, struct pq_window *ret_window)
 {
 	struct pq_decision decision;
 	struct pq_err err = {0};
 
 	request.as_of = as_of;
-	enum pq_status status = ret_window != NULL
-	                            ? pq_decide_window(image, &request, arena, &decision, ret_window, &err)
+	enum pq_status status = evaluator != NULL
+	                            ? pq_evaluator_window(evaluator, &request, arena, &decision, ret_window, &err)
 	                            : pq_decide(image, &request, arena, &decision, NULL, NULL, &err);
 	if (status == PQ_EINVAL)
 		return NULL;
@@ -166,7 +170,7 @@ compare_days(struct run *run, const struct pq_image *image, const struct pq_requ
              uint64_t pack_seed)
 {
 	struct pq_window window;
-	const char *own = decided(image, *request, request->as_of, &run->requests, &window);
+	const char *own = decided(image, run->evaluator, *request, request->as_of, &run->requests, &window);
 
 	if (own == NULL)
 		return;
@@ -178,7 +182,7 @@ compare_days(struct run *run, const struct pq_image *image, const struct pq_requ
 		int32_t other = i == 0   ? first
 		                : i == 1 ? last
 		                         : first + (int32_t)pq_random_below(random, (size_t)(last - first + 1));
-		const char *text = decided(image, *request, other, &run->requests, NULL);
+		const char *text = decided(image, NULL, *request, other, &run->requests, NULL);
 		assert_non_null(text);
 		if (strcmp(text, own) != 0) {
 			print_error("pack seed 0x%llx, day %d, window [%d, %d), other day %d\n%s\n%s\n%s\n",
@@ -189,29 +193,22 @@ compare_days(struct run *run, const struct pq_image *image, const struct pq_requ
 		run->compared++;
 	}
 	/* Asking for the window changes nothing. */
-	const char *plain = decided(image, *request, request->as_of, &run->requests, NULL);
+	const char *plain = decided(image, NULL, *request, request->as_of, &run->requests, NULL);
 	assert_string_equal(plain, own);
 }
 
 static bool
 run_pack(struct run *run, uint64_t seed)
 {
-	struct pq_random_pack pack;
 	struct pq_random_request_form form;
-	struct pq_findings findings = {0};
 	struct pq_random random = {seed};
 	struct pq_model *model;
 	struct pq_image *image;
-	const struct pq_blob *blobs;
-	struct pq_err err;
-	size_t n;
 
 	pq_arena_reset(&run->packs);
-	pq_random_pack(seed, &run->packs, &pack);
-	if (pq_model_load(pack.files, pack.n, &run->packs, &model, &findings, &err) != PQ_OK)
+	if (!pq_random_image(seed, &run->packs, &model, &image))
 		return false;
-	assert_int_equal(pq_compile(model, &run->packs, &blobs, &n, &err), PQ_OK);
-	assert_int_equal(pq_image_open(blobs, n, &image, &err), PQ_OK);
+	assert_int_equal(pq_evaluator_new(image, &run->evaluator, NULL), PQ_OK);
 	pq_random_request_form(model, &run->packs, &form);
 	for (size_t i = 0; i < REQUESTS; i++) {
 		struct pq_request request;
@@ -219,6 +216,7 @@ run_pack(struct run *run, uint64_t seed)
 		pq_random_request(&form, seed + i, &run->requests, &request);
 		compare_days(run, image, &request, &random, seed);
 	}
+	pq_evaluator_free(run->evaluator);
 	pq_image_close(image);
 	return true;
 }
