@@ -24,7 +24,7 @@
 #include <cmocka.h>
 
 #define DEFAULT_PACKS 100
-#define DEFAULT_REQUESTS 20000
+#define DEFAULT_REQUESTS 10000
 #define NEAR_MISSES 8
 #define ARENA_MAX ((size_t)4 << 30)
 
