@@ -39,6 +39,7 @@ struct request_binding {
 	struct pq_violation_list violations;
 	struct pq_bound bound;
 	struct pq_assumptions assumptions;
+	struct pq_given *base; /* what is said of the whole request */
 	struct pq_given **lines;
 	size_t n_lines;
 	struct pq_violation_list *by_line; /* what is wrong with one line alone does not lose the others */
@@ -112,33 +113,27 @@ take_base(const struct pq_image *image, struct pq_given *line, const struct pq_g
 
 /* What is said of a line goes before what is said of the whole request. */
 static void
-bind_lines(struct request_binding *b, struct pq_given *base)
+bind_line(struct request_binding *b, size_t i)
 {
 	size_t n = b->image->meta->scope_facts[PQ_SCOPE_REQUEST];
 	char where[64] = "";
+	struct pq_given *given = b->base;
+	struct pq_violation_list *violations = b->n_lines > 1 ? &b->by_line[i] : &b->violations;
 
-	if (b->request->n_lines == 0) { /* the request is its own line */
-		b->lines[0] = base;
-		b->by_line[0].arena = b->arena;
-		pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_REQUEST, base);
-		pq_bind_required(b->image, PQ_SCOPE_REQUEST, where, base, &b->violations);
-		return;
-	}
-	for (size_t i = 0; i < b->n_lines; i++) {
-		struct pq_given *given = pq_arena_array(b->arena, n + 1, sizeof(*given));
+	b->by_line[i].arena = b->arena;
+	if (b->request->n_lines > 0) { /* else the request is its own line */
+		given = pq_arena_array(b->arena, n + 1, sizeof(*given));
 		if (given == NULL) {
 			b->violations.oom = true;
 			return;
 		}
-		b->lines[i] = given;
-		struct pq_violation_list *violations = b->n_lines > 1 ? &b->by_line[i] : &b->violations;
-		violations->arena = b->arena;
 		snprintf(where, sizeof(where), "lines[%zu]", i);
 		pq_bind(b->image, &b->request->lines[i], PQ_SCOPE_REQUEST, where, given, b->arena, violations);
-		take_base(b->image, given, base);
-		pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_REQUEST, given);
-		pq_bind_required(b->image, PQ_SCOPE_REQUEST, where, given, violations);
+		take_base(b->image, given, b->base);
 	}
+	b->lines[i] = given;
+	pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_REQUEST, given);
+	pq_bind_required(b->image, PQ_SCOPE_REQUEST, where, given, violations);
 }
 
 /* Where every line is wrong there is nothing to decide: then it is the request that is refused. */
@@ -182,8 +177,9 @@ make_all_elements(const struct pq_image *image, struct pq_bound *bound)
 	return true;
 }
 
+/* What is said of the whole request; its lines come next, then the rest. */
 static enum pq_status
-bind_request(struct request_binding *b, struct pq_err *err)
+bind_first(struct request_binding *b, struct pq_err *err)
 {
 	const struct pq_request *request = b->request;
 	bool over = too_many(b, request->n_lines, PQ_MAX_LINES, "lines");
@@ -196,17 +192,23 @@ bind_request(struct request_binding *b, struct pq_err *err)
 	if (over)
 		return PQ_EINVAL;
 
-	struct pq_given *base =
-	    pq_arena_array(b->arena, (size_t)b->image->meta->scope_facts[PQ_SCOPE_REQUEST] + 1, sizeof(*base));
+	b->base = pq_arena_array(b->arena, (size_t)b->image->meta->scope_facts[PQ_SCOPE_REQUEST] + 1, sizeof(*b->base));
 	b->n_lines = request->n_lines > 0 ? request->n_lines : 1;
 	b->lines = pq_arena_array(b->arena, b->n_lines, sizeof(struct pq_given *));
 	b->by_line = pq_arena_array(b->arena, b->n_lines, sizeof(*b->by_line));
-	if (base == NULL || b->lines == NULL || b->by_line == NULL || !make_all_elements(b->image, &b->bound))
+	if (b->base == NULL || b->lines == NULL || b->by_line == NULL || !make_all_elements(b->image, &b->bound))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	if (!pq_assume_bind(&b->assumptions, b->image, request, b->arena, &b->violations))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
-	pq_bind(b->image, &request->facts, PQ_SCOPE_REQUEST, "", base, b->arena, &b->violations);
-	bind_lines(b, base);
+	pq_bind(b->image, &request->facts, PQ_SCOPE_REQUEST, "", b->base, b->arena, &b->violations);
+	return PQ_OK;
+}
+
+static enum pq_status
+bind_rest(struct request_binding *b, struct pq_err *err)
+{
+	const struct pq_request *request = b->request;
+
 	judge_lines(b);
 	bind_parties(b);
 	bind_elements(b, request->hits, b->bound.hits, b->bound.n_hits, PQ_SCOPE_HIT, "screening.hits");
@@ -215,6 +217,18 @@ bind_request(struct request_binding *b, struct pq_err *err)
 	if (b->violations.oom)
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	return b->violations.n > 0 ? PQ_EINVAL : PQ_OK;
+}
+
+static enum pq_status
+bind_request(struct request_binding *b, struct pq_err *err)
+{
+	enum pq_status status = bind_first(b, err);
+
+	if (status != PQ_OK)
+		return status;
+	for (size_t i = 0; i < b->n_lines && !b->violations.oom; i++)
+		bind_line(b, i);
+	return bind_rest(b, err);
 }
 
 /* ---- legs ---- */
@@ -269,8 +283,8 @@ is_release(const struct pq_image *image, const struct pq_given *given)
 static bool
 already_by(const struct legs *legs, size_t line, uint32_t by)
 {
-	for (size_t i = 0; i < legs->n; i++) {
-		if (legs->at[i].line == line && legs->at[i].by == by)
+	for (size_t i = legs->n; i > 0 && legs->at[i - 1].line == line; i--) {
+		if (legs->at[i - 1].by == by)
 			return true;
 	}
 	return false;
@@ -387,30 +401,35 @@ run_leg(struct request_binding *b, struct leg *leg, struct pq_err *err)
 	return PQ_OK;
 }
 
-/* A leg of a nationality counts only under the law that looks at it. */
+/* Of the legs [first, end), which are those of one line. */
 static void
-drop_legs(struct legs *legs, const struct pq_image *image)
+drop_legs_of_line(struct legs *legs, size_t first, size_t end)
 {
-	for (size_t i = 0; i < legs->n; i++) {
+	bool kept = false;
+
+	for (size_t i = first; i < end; i++) {
 		struct leg *leg = &legs->at[i];
-		if (leg->by == PQ_NO_INDEX)
-			continue;
-		uint32_t by = leg->jurisdiction != NULL ? leg->jurisdiction->release_by : leg->by;
-		leg->dropped = by != PQ_NO_INDEX && by != leg->by;
-		if (by != PQ_NO_INDEX)
-			continue;
-		/* Where no law looks at nationalities one answer for the line is enough. */
-		for (size_t k = 0; k < i && !leg->dropped; k++)
-			leg->dropped = legs->at[k].line == leg->line && !legs->at[k].dropped;
+		if (leg->by != PQ_NO_INDEX) {
+			uint32_t by = leg->jurisdiction != NULL ? leg->jurisdiction->release_by : leg->by;
+			/* Where no law looks at nationalities one answer for the line is enough. */
+			leg->dropped = by != PQ_NO_INDEX ? by != leg->by : kept;
+		}
+		kept |= !leg->dropped;
 	}
 	/* Never drop all legs of a line. */
-	for (size_t i = 0; i < legs->n; i++) {
-		bool kept = false;
-		for (size_t k = 0; k < legs->n; k++)
-			kept |= legs->at[k].line == legs->at[i].line && !legs->at[k].dropped;
-		legs->at[i].dropped &= kept;
+	for (size_t i = first; !kept && i < end; i++)
+		legs->at[i].dropped = false;
+}
+
+/* A leg of a nationality counts only under the law that looks at it. The legs of a line lie together. */
+static void
+drop_legs(struct legs *legs)
+{
+	for (size_t first = 0, end; first < legs->n; first = end) {
+		for (end = first + 1; end < legs->n && legs->at[end].line == legs->at[first].line; end++)
+			;
+		drop_legs_of_line(legs, first, end);
 	}
-	(void)image;
 }
 
 static const char *
@@ -462,20 +481,26 @@ finish(const struct request_binding *b, struct legs *legs, struct pq_decision *r
 }
 
 static enum pq_status
-decide(struct request_binding *b, struct pq_decision *ret, struct pq_err *err)
+ready_legs(struct request_binding *b, struct legs *ret_legs, struct pq_err *err)
 {
-	struct legs legs = {0};
-
-	if (!make_legs(b, &legs))
+	if (!make_legs(b, ret_legs))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	b->bound.lines = (struct pq_given *const *)b->lines;
 	b->bound.n_lines = b->n_lines;
-	for (size_t i = 0; i < legs.n; i++) {
-		enum pq_status status = run_leg(b, &legs.at[i], err);
-		if (status != PQ_OK)
-			return status;
-	}
-	drop_legs(&legs, b->image);
+	return PQ_OK;
+}
+
+static enum pq_status
+decide(struct request_binding *b, struct pq_decision *ret, struct pq_err *err)
+{
+	struct legs legs = {0};
+	enum pq_status status = ready_legs(b, &legs, err);
+
+	for (size_t i = 0; status == PQ_OK && i < legs.n; i++)
+		status = run_leg(b, &legs.at[i], err);
+	if (status != PQ_OK)
+		return status;
+	drop_legs(&legs);
 	return finish(b, &legs, ret, err);
 }
 
@@ -495,6 +520,19 @@ decide_by(struct request_binding *b, struct pq_state *kept, struct pq_decision *
 }
 
 static enum pq_status
+tell_wrong(const struct request_binding *b, const struct pq_violation **ret_violations, size_t *ret_n_violations,
+           struct pq_err *err)
+{
+	if (ret_violations != NULL && ret_n_violations != NULL) {
+		*ret_violations = b->violations.at;
+		*ret_n_violations = b->violations.n;
+	}
+	if (b->violations.n == 0)
+		return pq_fail(err, PQ_EINVAL, "the request is wrong");
+	return pq_fail_at(err, PQ_EINVAL, b->violations.at[0].field, 0, 0, "%s", b->violations.at[0].description);
+}
+
+static enum pq_status
 bind_and_decide(const struct pq_image *image, struct pq_state *kept, const struct pq_request *request,
                 struct pq_arena *arena, struct pq_window *window, struct pq_decision *ret_decision,
                 const struct pq_violation **ret_violations, size_t *ret_n_violations, struct pq_err *err)
@@ -508,15 +546,8 @@ bind_and_decide(const struct pq_image *image, struct pq_state *kept, const struc
 	};
 
 	enum pq_status status = bind_request(&b, err);
-	if (status == PQ_EINVAL) {
-		if (ret_violations != NULL && ret_n_violations != NULL) {
-			*ret_violations = b.violations.at;
-			*ret_n_violations = b.violations.n;
-		}
-		if (b.violations.n == 0)
-			return pq_fail(err, PQ_EINVAL, "the request is wrong");
-		return pq_fail_at(err, PQ_EINVAL, b.violations.at[0].field, 0, 0, "%s", b.violations.at[0].description);
-	}
+	if (status == PQ_EINVAL)
+		return tell_wrong(&b, ret_violations, ret_n_violations, err);
 	if (status != PQ_OK)
 		return status;
 	return decide_by(&b, kept, ret_decision, err);
@@ -583,4 +614,106 @@ pq_evaluator_window(struct pq_evaluator *evaluator, const struct pq_request *req
 	if (status == PQ_OK)
 		*ret_window = window;
 	return status;
+}
+
+/* ---- leg by leg ---- */
+
+/* Values of one fact of which each may be a nationality with a leg of its own. */
+static bool
+has_sets(const struct pq_facts *facts)
+{
+	for (size_t i = 0; i < facts->n; i++) {
+		if (facts->at[i].value.kind == PQ_VALUE_TEXTS && facts->at[i].value.n_texts > 1)
+			return true;
+	}
+	return false;
+}
+
+bool
+pq_request_may_have_legs(const struct pq_request *request)
+{
+	return request->n_lines > 1 || has_sets(&request->facts) || (request->n_lines == 1 && has_sets(&request->lines[0]));
+}
+
+struct pq_evaluation {
+	struct request_binding b;
+	struct legs legs;
+	struct pq_state *kept, *own;
+	size_t n_bound, n_decided; /* lines; legs */
+};
+
+enum pq_status
+pq_evaluator_begin(struct pq_evaluator *evaluator, const struct pq_request *request, struct pq_arena *arena,
+                   struct pq_evaluation **ret, const struct pq_violation **ret_violations, size_t *ret_n_violations,
+                   struct pq_err *err)
+{
+	struct pq_evaluation *e = pq_arena_alloc(arena, sizeof(*e));
+
+	if (e == NULL)
+		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	e->kept = evaluator->state;
+	e->b = (struct request_binding){
+	    .image = evaluator->image,
+	    .request = request,
+	    .arena = arena,
+	    .violations = {.arena = arena},
+	    .bound = {.request = request, .arena = arena},
+	};
+	enum pq_status status = bind_first(&e->b, err);
+	if (status == PQ_EINVAL)
+		return tell_wrong(&e->b, ret_violations, ret_n_violations, err);
+	if (status == PQ_OK)
+		*ret = e;
+	return status;
+}
+
+/* All lines are bound: the rest, and by which state it is decided. */
+static enum pq_status
+end_binding(struct pq_evaluation *e, struct pq_err *err)
+{
+	enum pq_status status = bind_rest(&e->b, err);
+
+	if (status == PQ_OK)
+		status = ready_legs(&e->b, &e->legs, err);
+	if (status == PQ_OK && !pq_state_fits(&e->b.bound))
+		status = pq_state_new(e->b.image, false, &e->own, err);
+	e->b.state = e->own != NULL ? e->own : e->kept;
+	return status;
+}
+
+enum pq_status
+pq_evaluation_step(struct pq_evaluation *e, bool *ret_done, const struct pq_violation **ret_violations,
+                   size_t *ret_n_violations, struct pq_err *err)
+{
+	enum pq_status status = PQ_OK;
+
+	if (e->n_bound < e->b.n_lines) {
+		bind_line(&e->b, e->n_bound++);
+		if (e->n_bound == e->b.n_lines || e->b.violations.oom)
+			status = end_binding(e, err);
+		if (status == PQ_EINVAL)
+			return tell_wrong(&e->b, ret_violations, ret_n_violations, err);
+	} else if (e->n_decided < e->legs.n) {
+		status = run_leg(&e->b, &e->legs.at[e->n_decided], err);
+		e->n_decided++;
+	}
+	if (status == PQ_OK)
+		*ret_done = e->n_bound == e->b.n_lines && e->n_decided == e->legs.n;
+	return status;
+}
+
+enum pq_status
+pq_evaluation_finish(struct pq_evaluation *e, struct pq_decision *ret_decision, struct pq_err *err)
+{
+	drop_legs(&e->legs);
+	return finish(&e->b, &e->legs, ret_decision, err);
+}
+
+void
+pq_evaluation_end(struct pq_evaluation *e)
+{
+	if (e == NULL)
+		return;
+	pq_state_free(e->own);
+	e->own = NULL;
 }

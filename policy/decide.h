@@ -49,4 +49,35 @@ PQ_MUST_USE enum pq_status pq_evaluator_decide(struct pq_evaluator *evaluator, c
                                                const struct pq_violation **ret_violations, size_t *ret_n_violations,
                                                struct pq_err *err);
 
+/**
+ * A request in steps, for who must not be held up by one that has many lines: begin, step until done, finish, end. The
+ * decision is that of pq_evaluator_decide(). A step binds one line or decides one leg (of a line, or of a nationality).
+ *
+ * Ownership: lives in `arena`, with the decision; borrows `request` and the evaluator. None of them may go, nor the arena
+ *            be reset, before it is ended; the decision keeps to the rules of pq_evaluator_decide().
+ * Threads:   the evaluator's. Between two steps the evaluator may decide other requests, and others in steps.
+ */
+struct pq_evaluation;
+
+/** May this request have several legs? Cheap. Where it cannot, pq_evaluator_decide() is all that is needed. */
+bool pq_request_may_have_legs(const struct pq_request *request);
+
+/** Fails: as pq_evaluator_decide(), with nothing to end. */
+PQ_MUST_USE enum pq_status pq_evaluator_begin(struct pq_evaluator *evaluator, const struct pq_request *request,
+                                              struct pq_arena *arena, struct pq_evaluation **ret_evaluation,
+                                              const struct pq_violation **ret_violations, size_t *ret_n_violations,
+                                              struct pq_err *err);
+
+/** Fails: as pq_evaluator_decide(); then it can only be ended. */
+PQ_MUST_USE enum pq_status pq_evaluation_step(struct pq_evaluation *evaluation, bool *ret_done,
+                                              const struct pq_violation **ret_violations, size_t *ret_n_violations,
+                                              struct pq_err *err);
+
+/** When it is done: join its legs, once. Fails: PQ_ENOMEM. */
+PQ_MUST_USE enum pq_status pq_evaluation_finish(struct pq_evaluation *evaluation, struct pq_decision *ret_decision,
+                                                struct pq_err *err);
+
+/** At any time, finished or not; reads neither image nor evaluator, which may be gone. Accepts NULL. */
+void pq_evaluation_end(struct pq_evaluation *evaluation);
+
 #endif

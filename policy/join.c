@@ -148,12 +148,16 @@ join_barred(struct joint *j, struct pq_decision *ret)
 	}
 }
 
-/* The severest answer among the nationalities of one line: its duties are the line's. */
+/* The severest answer among the nationalities of one line, whose parts lie together: its duties are the line's. */
 static bool
 speaks_for_line(const struct joint *j, size_t part)
 {
-	for (size_t i = 0; i < j->n; i++) {
-		if (j->lines[i] == j->lines[part] && j->parts[i].outcome > j->parts[part].outcome)
+	size_t i = part;
+
+	while (i > 0 && j->lines[i - 1] == j->lines[part])
+		i--;
+	for (; i < j->n && j->lines[i] == j->lines[part]; i++) {
+		if (j->parts[i].outcome > j->parts[part].outcome)
 			return false;
 	}
 	return true;
@@ -170,7 +174,8 @@ join_duties(struct joint *j, struct pq_decision *ret)
 	if (ret->outcome == PQ_OUTCOME_NEEDS_INFORMATION)
 		return;
 	for (size_t i = 0; !j->oom && i < j->n; i++) {
-		for (size_t k = 0; speaks_for_line(j, i) && k < j->parts[i].n_obligations; k++) {
+		size_t n_own = speaks_for_line(j, i) ? j->parts[i].n_obligations : 0;
+		for (size_t k = 0; k < n_own; k++) {
 			bool known = false;
 			for (size_t m = 0; !known && m < ret->n_obligations; m++)
 				known = strcmp(ret->obligations[m].name, j->parts[i].obligations[k].name) == 0;

@@ -1,6 +1,6 @@
 /*
  * An evaluator that keeps its state against pq_decide(): the same decision, to the last text, whatever requests came
- * before. Over random packs, and over the US packs' cases, as written and changed, in random order.
+ * before, and whatever requests come between the steps of one that is decided in steps. Over random packs, and over the US packs' cases, as written and changed, in random order.
  * PQ_STATE_PACKS, PQ_STATE_REQUESTS (of both kinds) and PQ_DIFF_SEED say how many and which.
  */
 #include "tests/differential/compare.h"
@@ -31,7 +31,8 @@
 static const char *const us_packs[] = {"rules/us", "rules/us-ear", "rules/us-itar"};
 
 struct run {
-	struct pq_arena packs, requests;
+	struct pq_arena packs, requests, between;
+	size_t n_stepped;
 	struct pq_model *model;
 	struct pq_image *image;
 	struct pq_evaluator *evaluator;
@@ -56,38 +57,85 @@ end(struct run *run)
 	pq_arena_reset(&run->packs);
 }
 
+enum way { COLD, KEPT, IN_STEPS };
+
+struct told {
+	struct pq_decision decision;
+	const struct pq_violation *violations;
+	size_t n_violations;
+	struct pq_err err;
+};
+
+/* Between any two steps the evaluator decides the line that the request would be without its lines. */
+static enum pq_status
+decide_in_steps(struct run *run, const struct pq_request *request, struct told *told)
+{
+	struct pq_evaluation *evaluation = NULL;
+	struct pq_request other = *request;
+	bool done = false;
+	enum pq_status status = pq_evaluator_begin(run->evaluator, request, &run->requests, &evaluation,
+	                                           &told->violations, &told->n_violations, &told->err);
+
+	other.n_lines = 0;
+	while (status == PQ_OK && !done) {
+		struct pq_decision decision;
+		struct pq_err err;
+		status = pq_evaluation_step(evaluation, &done, &told->violations, &told->n_violations, &told->err);
+		pq_arena_reset(&run->between);
+		enum pq_status unused =
+		    pq_evaluator_decide(run->evaluator, &other, &run->between, &decision, NULL, NULL, &err);
+		(void)unused;
+	}
+	if (status == PQ_OK)
+		status = pq_evaluation_finish(evaluation, &told->decision, &told->err);
+	pq_evaluation_end(evaluation);
+	return status;
+}
+
 /* The whole answer as text: a decision, or what is wrong with the request. */
 static const char *
-answer(struct run *run, const struct pq_request *request, bool warm)
+answer(struct run *run, const struct pq_request *request, enum way way)
 {
-	struct pq_decision decision;
-	const struct pq_violation *violations = NULL;
-	size_t n = 0;
-	struct pq_err err;
-	enum pq_status status =
-	    warm ? pq_evaluator_decide(run->evaluator, request, &run->requests, &decision, &violations, &n, &err)
-	         : pq_decide(run->image, request, &run->requests, &decision, &violations, &n, &err);
+	struct told told = {0};
+	enum pq_status status;
 
+	if (way == IN_STEPS)
+		status = decide_in_steps(run, request, &told);
+	else if (way == KEPT)
+		status = pq_evaluator_decide(run->evaluator, request, &run->requests, &told.decision, &told.violations,
+		                             &told.n_violations, &told.err);
+	else
+		status = pq_decide(run->image, request, &run->requests, &told.decision, &told.violations,
+		                   &told.n_violations, &told.err);
 	if (status == PQ_OK)
-		return pq_decision_to_json(&decision, &run->requests);
-	const char *text = pq_arena_printf(&run->requests, "status %d: %s", (int)status, err.msg);
-	for (size_t i = 0; i < n; i++)
-		text = pq_arena_printf(&run->requests, "%s\n%s %s", text, violations[i].field, violations[i].description);
+		return pq_decision_to_json(&told.decision, &run->requests);
+	const char *text = pq_arena_printf(&run->requests, "status %d: %s", (int)status, told.err.msg);
+	for (size_t i = 0; i < told.n_violations; i++)
+		text = pq_arena_printf(&run->requests, "%s\n%s %s", text, told.violations[i].field,
+		                       told.violations[i].description);
 	return text;
 }
 
 static void
 check(struct run *run, const struct pq_request *request, uint64_t seed)
 {
-	const char *cold = answer(run, request, false), *warm = answer(run, request, true);
+	const char *cold = answer(run, request, COLD);
 
 	assert_non_null(cold);
-	assert_non_null(warm);
-	if (strcmp(cold, warm) == 0)
-		return;
-	printf("==== request seed 0x%llx ====\n%s\n==== by itself ====\n%s\n==== kept state ====\n%s\n",
-	       (unsigned long long)seed, pq_request_text(request, &run->requests), cold, warm);
-	fail_msg("the kept state changes an answer");
+	for (enum way way = KEPT; way <= IN_STEPS; way++) {
+		/* The others have one leg, and their steps nothing in between that would matter. */
+		if (way == IN_STEPS && !pq_request_may_have_legs(request))
+			continue;
+		run->n_stepped += way == IN_STEPS;
+		const char *warm = answer(run, request, way);
+		assert_non_null(warm);
+		if (strcmp(cold, warm) == 0)
+			continue;
+		printf("==== request seed 0x%llx ====\n%s\n==== by itself ====\n%s\n==== %s ====\n%s\n",
+		       (unsigned long long)seed, pq_request_text(request, &run->requests), cold,
+		       way == IN_STEPS ? "in steps" : "kept state", warm);
+		fail_msg("the kept state changes an answer");
+	}
 }
 
 static void
@@ -118,6 +166,7 @@ test_random_packs(void **state)
 		end(run);
 		done++;
 	}
+	assert_true(run->n_stepped > requests / 100);
 }
 
 static void
@@ -172,8 +221,10 @@ main(void)
 
 	pq_arena_init(&run.packs, ARENA_MAX);
 	pq_arena_init(&run.requests, ARENA_MAX);
+	pq_arena_init(&run.between, ARENA_MAX);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	pq_arena_release(&run.packs);
 	pq_arena_release(&run.requests);
+	pq_arena_release(&run.between);
 	return failed;
 }
