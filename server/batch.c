@@ -1,10 +1,10 @@
 #include "server/batch.h"
 
+#include "server/large.h"
 #include "server/server.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Numbers of fields in BatchDecideRequest and -Response, and in StreamDecideRequest and -Response alike. */
 enum { REQUESTS = 1, RESULTS = 1, RULES = 2, REVISION = 3, DIGEST = 1, ERROR = 2, CODE = 1 };
@@ -15,15 +15,6 @@ enum { REQUESTS = 1, RESULTS = 1, RULES = 2, REVISION = 3, DIGEST = 1, ERROR = 2
 #define OUT_BYTES ((size_t)64 << 10)
 /* A tag and a length. */
 #define HEAD_BYTES 12
-
-static int64_t
-now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* ---- the answer, forwards --------------------------------------------------------------------------------------- */
 
@@ -127,9 +118,24 @@ fits(const struct pq_batch *batch, size_t more)
 	return batch->len + batch->rule_bytes + more <= PQ_SERVER_BATCH_BYTES;
 }
 
-/* Decide or refuse the next request; how many parts it had. */
+/* The next request of the batch. False: there is none. */
+static bool
+next_item(struct pq_batch *batch, struct pq_bytes *ret)
+{
+	struct pq_wire_field field;
+
+	while (pq_wire_next(&batch->left, &field) == PQ_WIRE_FIELD) {
+		if (field.number != REQUESTS)
+			continue;
+		*ret = (struct pq_bytes){field.data, field.len};
+		return true;
+	}
+	return false;
+}
+
+/* Decide or refuse a request, or go on with one that is large; how many parts it had. */
 static size_t
-do_item(struct pq_batch *batch, struct pq_worker *worker, const struct pq_bytes *in)
+do_item(struct pq_batch *batch, struct pq_worker *worker, const struct pq_bytes *in, int64_t end)
 {
 	struct pq_encoder *encoder = pq_worker_encoder(worker);
 	struct pq_decision decision;
@@ -137,14 +143,17 @@ do_item(struct pq_batch *batch, struct pq_worker *worker, const struct pq_bytes 
 	const uint8_t *result;
 	size_t len;
 
-	if (!fits(batch, 0)) {
+	if (batch->large == NULL && !fits(batch, 0)) {
 		refuse_item(batch, worker, too_long);
 		return 0;
 	}
-	if (!pq_decide_bytes(worker, in, &decision, &reply)) {
+	enum pq_progress progress = batch->large != NULL
+	                                ? pq_large_step(&batch->large, end, &decision, &reply)
+	                                : pq_decide_bytes(worker, in, end, &batch->large, &decision, &reply);
+	if (progress == PQ_REFUSED)
 		append_error(batch, &reply);
+	if (progress != PQ_DECIDED)
 		return 0;
-	}
 	if (pq_encode_result(encoder, &decision, &batch->cited, &result, &len) != PQ_OK) {
 		batch->failed = true;
 		return 0;
@@ -158,17 +167,10 @@ do_item(struct pq_batch *batch, struct pq_worker *worker, const struct pq_bytes 
 }
 
 static void
-reset_arena(struct pq_worker *worker)
-{
-	if (worker->arena.used > PQ_SERVER_ARENA_KEEP)
-		pq_arena_release(&worker->arena);
-	else
-		pq_arena_reset(&worker->arena);
-}
-
-static void
 start_anew(struct pq_batch *batch, struct pq_worker *worker)
 {
+	pq_large_drop(batch->large);
+	batch->large = NULL;
 	batch->left = (struct pq_wire){batch->in.data, batch->in.data + batch->in.len};
 	batch->n_done = batch->len = 0;
 	batch->n_counted = batch->rule_bytes = 0;
@@ -217,7 +219,7 @@ pq_batch_begin(struct pq_batch *batch, struct pq_worker *worker, const struct pq
 		start_anew(batch, worker);
 		return true;
 	}
-	reset_arena(worker);
+	pq_worker_reset_arena(worker);
 	return false;
 }
 
@@ -241,7 +243,7 @@ finish(struct pq_batch *batch, struct pq_worker *worker, struct pq_reply *ret)
 	if (batch->failed) {
 		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0,
 		                "no memory for the answer");
-		reset_arena(worker);
+		pq_worker_reset_arena(worker);
 		return;
 	}
 	/* The buffer goes with the reply: it is large, and copying it would cost as much as making it. */
@@ -256,22 +258,21 @@ finish(struct pq_batch *batch, struct pq_worker *worker, struct pq_reply *ret)
 bool
 pq_batch_step(struct pq_batch *batch, struct pq_worker *worker, struct pq_reply *ret)
 {
-	struct pq_wire_field field;
-	int64_t end = now_us() + PQ_SERVER_SLICE_US;
+	int64_t end = pq_slice_end();
+	struct pq_bytes item = {0};
 	size_t since = 0;
 
 	pq_revision_adopt(&worker->server->revisions, &worker->view);
 	if (batch->generation != worker->view.generation)
 		start_anew(batch, worker);
-	while (!batch->failed && pq_wire_next(&batch->left, &field) == PQ_WIRE_FIELD) {
-		if (field.number != REQUESTS)
-			continue;
-		struct pq_bytes item = {field.data, field.len};
-		since += 1 + do_item(batch, worker, &item);
+	while (!batch->failed && (batch->large != NULL || next_item(batch, &item))) {
+		since += 1 + do_item(batch, worker, &item, end);
+		if (batch->large != NULL)
+			return false;
 		batch->n_done++;
-		reset_arena(worker);
+		pq_worker_reset_arena(worker);
 		if (since >= BETWEEN_LOOKS) {
-			if (now_us() >= end && batch->left.at != batch->left.end)
+			if (pq_slice_is_over(end) && batch->left.at != batch->left.end)
 				return false;
 			since = 0;
 		}
@@ -283,6 +284,7 @@ pq_batch_step(struct pq_batch *batch, struct pq_worker *worker, struct pq_reply 
 void
 pq_batch_release(struct pq_batch *batch)
 {
+	pq_large_drop(batch->large);
 	free(batch->out);
 	pq_cited_release(&batch->cited);
 	*batch = (struct pq_batch){0};

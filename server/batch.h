@@ -1,5 +1,6 @@
 /**
- * The requests of a batch or frame, worked off in slices: each is decided or refused on its own, in order.
+ * The requests of a batch or frame, worked off in slices: each is decided or refused on its own, in order. One that is
+ * itself large takes several slices.
  *
  * A batch is answered by one revision. When the worker adopts a newer one between two slices, the batch begins anew.
  *
@@ -20,6 +21,7 @@ struct pq_batch {
 	uint8_t *out;        /* the answer as far as it is written */
 	size_t len, cap;
 	bool failed; /* no memory for it */
+	struct pq_large *large; /* the request that is begun and not finished */
 	struct pq_cited cited;
 	size_t n_counted;  /* of the cited rules */
 	size_t rule_bytes; /* that those take in the answer */

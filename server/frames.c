@@ -1,11 +1,13 @@
 /*
  * Calls of batches and frames. A call reads frames ahead, up to PQ_SERVER_FRAMES whose answers the client has not taken;
  * works them off one after the other, a slice at a time, as the worker lets it; and has at most one answer on its way and
- * one ready. A batch is such a call with one frame, which comes with it.
+ * one ready. A batch is such a call with one frame, which comes with it; a unary call whose request is large comes with
+ * what was done of it.
  *
  * It is freed when the last of its batches has come back and it is not in the worker's list of jobs.
  */
 #include "server/batch.h"
+#include "server/large.h"
 #include "server/server.h"
 
 #include "server/log.h"
@@ -32,8 +34,9 @@ struct pq_frames {
 	unsigned first, n_frames;
 	bool read_pending, no_more; /* a read is in flight; none will be any more */
 
-	bool working; /* the batch is under work, on these: */
+	bool working; /* the batch, or the large request, is under work, on these: */
 	struct pq_batch batch;
+	struct pq_large *large; /* of a unary call; NULL = to begin */
 	grpc_byte_buffer *in;
 	grpc_slice copy;
 	struct pq_bytes bytes;
@@ -73,6 +76,8 @@ give_back(struct pq_frames *call, grpc_byte_buffer *buffer)
 static void
 leave_work(struct pq_frames *call)
 {
+	pq_large_drop(call->large);
+	call->large = NULL;
 	give_back(call, call->in);
 	grpc_slice_unref(call->copy);
 	call->in = NULL;
@@ -130,15 +135,43 @@ came_back(struct pq_frames *call)
 		drop(call);
 }
 
+/* ---- jobs ------------------------------------------------------------------------------------------------------- */
+
+void
+pq_jobs_init(struct pq_jobs *jobs)
+{
+	*jobs = (struct pq_jobs){.end = &jobs->first};
+}
+
+static void
+add_job(struct pq_jobs *jobs, struct pq_frames *call)
+{
+	call->next_job = NULL;
+	*jobs->end = call;
+	jobs->end = &call->next_job;
+	jobs->n++;
+}
+
+static struct pq_frames *
+next_job(struct pq_jobs *jobs)
+{
+	struct pq_frames *call = jobs->first;
+
+	jobs->first = call->next_job;
+	if (jobs->first == NULL)
+		jobs->end = &jobs->first;
+	jobs->n--;
+	return call;
+}
+
+/* Its place among the jobs keeps a call from being freed. */
 static void
 queue_job(struct pq_frames *call)
 {
 	struct pq_worker *worker = call->worker;
 
 	call->pending++;
-	call->next_job = NULL;
-	*worker->jobs_end = call;
-	worker->jobs_end = &call->next_job;
+	add_job(worker->jobs.n < PQ_SERVER_JOBS ? &worker->jobs : &worker->waiting, call);
 }
 
 /* ---- batches of the core ---------------------------------------------------------------------------------------- */
@@ -205,7 +238,7 @@ end_with(struct pq_frames *call, grpc_status_code code, const char *reason, cons
 	pq_arena_reset(&call->worker->arena);
 }
 
-/* Send what is ready. The answer to a batch takes the status with it: one batch of the core less. */
+/* Send what is ready. The answer to a batch or a unary call takes the status with it: one batch of the core less. */
 static void
 write_ready(struct pq_frames *call)
 {
@@ -218,7 +251,7 @@ write_ready(struct pq_frames *call)
 	call->has_ready = false;
 	ops[n].op = GRPC_OP_SEND_MESSAGE;
 	ops[n++].data.send_message.send_message = call->out;
-	if (pq_rpcs[call->index].shape == PQ_RPC_BATCH) {
+	if (pq_rpcs[call->index].shape != PQ_RPC_FRAMES) {
 		call->ended = true;
 		n = add_status(call, ops, n, NULL);
 	}
@@ -299,47 +332,79 @@ go_on(struct pq_frames *call)
 		read_next(call);
 }
 
+static bool
+step_large(struct pq_frames *call, struct pq_reply *ret)
+{
+	struct pq_worker *worker = call->worker;
+	struct pq_decision decision;
+	int64_t end = pq_slice_end();
+
+	pq_revision_adopt(&worker->server->revisions, &worker->view);
+	enum pq_progress progress = call->large != NULL
+	                                ? pq_large_step(&call->large, end, &decision, ret)
+	                                : pq_decide_bytes(worker, &call->bytes, end, &call->large, &decision, ret);
+	if (progress == PQ_UNFINISHED)
+		return false;
+	if (progress == PQ_DECIDED)
+		pq_decide_reply(worker, &decision, ret);
+	pq_worker_reset_arena(worker);
+	return true;
+}
+
+static bool
+step(struct pq_frames *call, struct pq_reply *ret)
+{
+	if (pq_rpcs[call->index].shape == PQ_RPC_UNARY)
+		return step_large(call, ret);
+	return pq_batch_step(&call->batch, call->worker, ret);
+}
+
+static void
+end_work(struct pq_frames *call, struct pq_reply *reply)
+{
+	struct pq_worker *worker = call->worker;
+
+	pq_worker_count(worker, call->index, reply, call->bytes.len, call->began);
+	leave_work(call);
+	if (reply->code != GRPC_STATUS_OK) {
+		end(call, reply);
+		return;
+	}
+	call->has_ready = true;
+	call->ready = reply->payload;
+	worker->frame_bytes += GRPC_SLICE_LENGTH(reply->payload);
+	go_on(call);
+}
+
 void
 pq_frames_work(struct pq_worker *worker)
 {
-	struct pq_frames *call = worker->jobs;
+	struct pq_frames *call = next_job(&worker->jobs);
 	struct pq_reply reply;
 
-	worker->jobs = call->next_job;
-	if (worker->jobs == NULL)
-		worker->jobs_end = &worker->jobs;
+	/* What nobody waits for any more is not worked on. */
 	if (!call->ended && call->working) {
-		if (!pq_batch_step(&call->batch, worker, &reply)) {
-			queue_job(call);
-		} else {
-			pq_worker_count(worker, call->index, &reply, call->bytes.len, call->began);
-			leave_work(call);
-			if (reply.code != GRPC_STATUS_OK) {
-				end(call, &reply);
-			} else {
-				call->has_ready = true;
-				call->ready = reply.payload;
-				worker->frame_bytes += GRPC_SLICE_LENGTH(reply.payload);
-				go_on(call);
-			}
+		if (!step(call, &reply)) {
+			add_job(&worker->jobs, call);
+			return;
 		}
+		end_work(call, &reply);
 	}
 	came_back(call);
+	if (worker->jobs.n < PQ_SERVER_JOBS && worker->waiting.n > 0)
+		add_job(&worker->jobs, next_job(&worker->waiting));
 }
 
 /* ---- events ----------------------------------------------------------------------------------------------------- */
 
-void
-pq_frames_post(struct pq_worker *worker, enum pq_rpc_index index)
+static struct pq_frames *
+new_call(struct pq_worker *worker, enum pq_rpc_index index)
 {
-	struct pq_server *server = worker->server;
-
-	if (atomic_load_explicit(&server->ending, memory_order_acquire))
-		return;
 	struct pq_frames *call = calloc(1, sizeof(*call));
+
 	if (call == NULL) {
 		PQ_LOG(PQ_LOG_ERROR, "no_memory", PQ_LOG_TEXT("method", pq_rpcs[index].metric));
-		return;
+		return NULL;
 	}
 	call->on_request.on = on_request;
 	call->on_close.on = on_close;
@@ -355,7 +420,19 @@ pq_frames_post(struct pq_worker *worker, enum pq_rpc_index index)
 		call->next->previous = call;
 	worker->frames = call;
 	worker->n_streams++;
+	return call;
+}
 
+void
+pq_frames_post(struct pq_worker *worker, enum pq_rpc_index index)
+{
+	struct pq_server *server = worker->server;
+
+	if (atomic_load_explicit(&server->ending, memory_order_acquire))
+		return;
+	struct pq_frames *call = new_call(worker, index);
+	if (call == NULL)
+		return;
 	grpc_byte_buffer **payload = pq_rpcs[index].shape == PQ_RPC_BATCH ? &call->reading : NULL;
 	grpc_call_error error =
 		grpc_server_request_registered_call(worker->grpc, worker->methods[index], &call->call, &call->deadline,
@@ -366,12 +443,59 @@ pq_frames_post(struct pq_worker *worker, enum pq_rpc_index index)
 	}
 }
 
+/* Hear of its end, from now on. */
+static void
+watch_close(struct pq_frames *call)
+{
+	grpc_op close = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+
+	close.data.recv_close_on_server.cancelled = &call->cancelled;
+	start(call, &close, 1, &call->on_close);
+}
+
+void
+pq_frames_adopt(struct pq_worker *worker, enum pq_rpc_index index, grpc_call *grpc, grpc_byte_buffer *in,
+                const struct pq_later *later)
+{
+	struct pq_frames *call = new_call(worker, index);
+
+	if (call == NULL) {
+		pq_large_drop(later->large);
+		grpc_slice_unref(later->copy);
+		grpc_byte_buffer_destroy(in);
+		grpc_call_cancel_with_status(grpc, GRPC_STATUS_RESOURCE_EXHAUSTED, "no memory", NULL);
+		grpc_call_unref(grpc);
+		return;
+	}
+	call->call = grpc;
+	call->no_more = true;
+	call->working = true;
+	call->in = in;
+	call->copy = later->copy;
+	call->bytes = later->bytes;
+	call->began = later->began;
+	call->large = later->large;
+	worker->frame_bytes += grpc_byte_buffer_length(in);
+	call->pending++; /* of this function: nothing below frees the call */
+	watch_close(call);
+	if (worker->n_streams > PQ_SERVER_OPEN_STREAMS || worker->frame_bytes > PQ_SERVER_FRAME_BYTES) {
+		end_with(call, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, "too much waits to be answered");
+	} else {
+		/* What waits for its turn does so with its bytes alone, and begins anew. */
+		if (worker->jobs.n >= PQ_SERVER_JOBS) {
+			pq_large_drop(call->large);
+			call->large = NULL;
+		}
+		queue_job(call);
+	}
+	came_back(call);
+}
+
 static void
 on_request(struct pq_tag *tag, bool ok)
 {
 	struct pq_frames *call = FRAMES_OF(tag, on_request);
 	struct pq_worker *worker = call->worker;
-	grpc_op close = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
 
 	if (!ok) {
 		call->call = NULL;
@@ -380,9 +504,8 @@ on_request(struct pq_tag *tag, bool ok)
 		return;
 	}
 	pq_frames_post(worker, call->index);
-	close.data.recv_close_on_server.cancelled = &call->cancelled;
 	call->pending++; /* of this function: nothing below frees the call */
-	start(call, &close, 1, &call->on_close);
+	watch_close(call);
 	call->no_more = worker->ending || pq_rpcs[call->index].shape == PQ_RPC_BATCH;
 	if (worker->n_streams > PQ_SERVER_OPEN_STREAMS) {
 		end_with(call, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, "too many streams are open");

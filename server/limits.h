@@ -35,8 +35,16 @@
 /** Bytes of the answer to a batch or frame: clients take 4 MiB unless told otherwise. */
 #define PQ_SERVER_BATCH_BYTES ((size_t)4000000)
 
-/** Microseconds that a batch may hold its thread in one go, so that other calls wait no longer than that for it. */
+/**
+ * Microseconds that a batch or a request of several legs may hold its thread in one go, so that other calls wait no
+ * longer than that for it; one leg is not left in the middle.
+ */
 #define PQ_SERVER_SLICE_US 200
+
+/** Batches and large requests that a worker has under work at a time, in turns; others wait with their bytes alone. */
+#define PQ_SERVER_JOBS 16
+/** Memory of a large request that is kept for the next one. */
+#define PQ_SERVER_SPARE_BYTES ((size_t)256 << 10)
 
 /** Events that may go before a batch's next slice: no batch waits for ever on a busy thread. */
 #define PQ_SERVER_EVENTS_A_SLICE 16

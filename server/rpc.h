@@ -31,6 +31,8 @@ enum pq_rpc_shape {
  * `state` is a number that belongs to the stream (0 at first): what a watch remembers of its question. NULL for unary
  * methods. `in` is NULL when a watch is asked to answer again because the server's state changed.
  *
+ * What a handler of a unary method cannot finish within a slice it leaves in worker->large; *ret is not filled then.
+ *
  * Batches and frames have no handler: server/frames.c takes them, server/batch.c works them off.
  */
 typedef void (*pq_rpc_handler)(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);

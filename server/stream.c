@@ -156,10 +156,12 @@ static void
 answer(struct pq_stream *stream)
 {
 	struct pq_reply reply;
+	struct pq_later later;
 	grpc_op ops[2] = {0};
 	size_t n = 0;
 
-	pq_worker_handle(stream->worker, stream->index, stream->in, stream->deadline, &stream->state, &reply);
+	/* Its handlers finish what they begin. */
+	(void)pq_worker_handle(stream->worker, stream->index, stream->in, stream->deadline, &stream->state, &reply, &later);
 	if (stream->in != NULL)
 		grpc_byte_buffer_destroy(stream->in);
 	stream->in = NULL;

@@ -109,6 +109,7 @@ on_request(struct pq_tag *tag, bool ok)
 {
 	struct pq_unary *unary = (struct pq_unary *)tag;
 	struct pq_reply reply;
+	struct pq_later later;
 
 	if (!ok) {
 		/* The server ends; what was posted comes back. */
@@ -121,7 +122,11 @@ on_request(struct pq_tag *tag, bool ok)
 		refuse_unknown(unary);
 		return;
 	}
-	pq_worker_handle(unary->worker, unary->index, unary->in, unary->deadline, NULL, &reply);
+	if (!pq_worker_handle(unary->worker, unary->index, unary->in, unary->deadline, NULL, &reply, &later)) {
+		pq_frames_adopt(unary->worker, unary->index, unary->call, unary->in, &later);
+		post(unary);
+		return;
+	}
 	if (unary->in != NULL)
 		grpc_byte_buffer_destroy(unary->in);
 	unary->in = NULL;

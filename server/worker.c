@@ -1,5 +1,6 @@
 #include "server/worker.h"
 
+#include "server/large.h"
 #include "server/log.h"
 #include "server/server.h"
 
@@ -66,7 +67,8 @@ bool
 pq_worker_init(struct pq_worker *worker, struct pq_server *server)
 {
 	*worker = (struct pq_worker){.server = server, .on_down = {on_down}};
-	worker->jobs_end = &worker->jobs;
+	pq_jobs_init(&worker->jobs);
+	pq_jobs_init(&worker->waiting);
 	pq_arena_init(&worker->arena, PQ_SERVER_ARENA_BYTES);
 	if (!pq_unary_init_all(worker))
 		return false;
@@ -121,7 +123,7 @@ handle_event(struct pq_worker *worker, const grpc_event *event)
 
 	worker->events++;
 	worker->unsent++;
-	worker->waiting++;
+	worker->unworked++;
 	if (collects(worker))
 		pq_merge_collect(&worker->merge);
 	tag->on(tag, event->success != 0);
@@ -141,9 +143,9 @@ static grpc_event
 go_idle(struct pq_worker *worker)
 {
 	send_collected(worker);
-	if (worker->jobs != NULL) {
+	if (worker->jobs.n > 0) {
 		pq_frames_work(worker);
-		worker->waiting = 0;
+		worker->unworked = 0;
 		return (grpc_event){.type = GRPC_QUEUE_TIMEOUT};
 	}
 	worker->events = 0;
@@ -168,9 +170,9 @@ run(void *context)
 			handle_event(worker, &event);
 		if (worker->unsent >= PQ_SERVER_EVENTS_A_FLUSH)
 			send_collected(worker);
-		if (worker->jobs != NULL && worker->waiting >= PQ_SERVER_EVENTS_A_SLICE) {
+		if (worker->jobs.n > 0 && worker->unworked >= PQ_SERVER_EVENTS_A_SLICE) {
 			pq_frames_work(worker);
-			worker->waiting = 0;
+			worker->unworked = 0;
 		}
 		see_state(worker);
 	}
@@ -207,6 +209,7 @@ pq_worker_release(struct pq_worker *worker)
 	pq_unary_release_all(worker);
 	pq_stream_release_all(worker);
 	pq_frames_release_all(worker);
+	pq_large_release_all(worker);
 	pq_arena_release(&worker->arena);
 }
 
@@ -247,14 +250,13 @@ pq_worker_bytes(grpc_byte_buffer *in, struct pq_bytes *ret, grpc_slice *ret_copy
 
 static void
 dispatch(struct pq_worker *worker, const struct pq_rpc *rpc, grpc_byte_buffer *in, gpr_timespec deadline, int *state,
-         struct pq_reply *ret, size_t *ret_bytes)
+         struct pq_reply *ret, struct pq_later *later)
 {
 	size_t limit = rpc->message_bytes != 0 ? rpc->message_bytes : worker->server->options->max_message_bytes;
 	struct pq_bytes bytes;
-	grpc_slice copy;
 
 	deadline = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
-	if (!pq_worker_bytes(in, &bytes, &copy))
+	if (!pq_worker_bytes(in, &bytes, &later->copy))
 		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_UNIMPLEMENTED, PQ_REASON_INVALID_REQUEST, NULL, 0,
 		                "compressed messages are not taken");
 	else if (bytes.len > limit)
@@ -265,8 +267,11 @@ dispatch(struct pq_worker *worker, const struct pq_rpc *rpc, grpc_byte_buffer *i
 		                "the deadline passed before the request was looked at");
 	else
 		rpc->handler(worker, in != NULL || rpc->shape == PQ_RPC_UNARY ? &bytes : NULL, state, ret);
-	*ret_bytes = bytes.len;
-	grpc_slice_unref(copy);
+	later->bytes = bytes;
+	later->large = worker->large;
+	worker->large = NULL;
+	if (later->large == NULL)
+		grpc_slice_unref(later->copy);
 }
 
 static void
@@ -301,16 +306,22 @@ pq_worker_count(struct pq_worker *worker, enum pq_rpc_index index, const struct 
 	log_call(&pq_rpcs[index], reply, bytes, began);
 }
 
-void
+bool
 pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_buffer *in, gpr_timespec deadline,
-                 int *state, struct pq_reply *ret)
+                 int *state, struct pq_reply *ret, struct pq_later *later)
 {
-	const struct pq_rpc *rpc = &pq_rpcs[index];
-	gpr_timespec began = pq_log_enabled(PQ_LOG_ERROR) ? gpr_now(GPR_CLOCK_MONOTONIC) : gpr_time_0(GPR_CLOCK_MONOTONIC);
-	size_t bytes;
+	later->began = pq_log_enabled(PQ_LOG_ERROR) ? gpr_now(GPR_CLOCK_MONOTONIC) : gpr_time_0(GPR_CLOCK_MONOTONIC);
+	dispatch(worker, &pq_rpcs[index], in, deadline, state, ret, later);
+	if (later->large != NULL)
+		return false;
+	pq_worker_count(worker, index, ret, later->bytes.len, later->began);
+	pq_worker_reset_arena(worker);
+	return true;
+}
 
-	dispatch(worker, rpc, in, deadline, state, ret, &bytes);
-	pq_worker_count(worker, index, ret, bytes, began);
+void
+pq_worker_reset_arena(struct pq_worker *worker)
+{
 	if (worker->arena.used > PQ_SERVER_ARENA_KEEP)
 		pq_arena_release(&worker->arena);
 	else

@@ -17,8 +17,23 @@
 
 struct pq_server;
 struct pq_frames;
+struct pq_large;
 struct pq_stream;
 struct pq_unary;
+
+/** Calls with work to do, in order. Start with pq_jobs_init(). */
+struct pq_jobs {
+	struct pq_frames *first, **end;
+	size_t n;
+};
+
+/** A unary call whose handler did not finish. */
+struct pq_later {
+	struct pq_large *large;
+	struct pq_bytes bytes; /* of the message, and what keeps them if not the message itself */
+	grpc_slice copy;
+	gpr_timespec began;
+};
 
 struct pq_tag {
 	void (*on)(struct pq_tag *tag, bool ok);
@@ -44,8 +59,11 @@ struct pq_worker {
 	struct pq_stream *streams; /* open or posted; a list */
 	size_t n_streams;
 	struct pq_frames *frames;    /* calls of batches and frames, open or posted; a list */
-	struct pq_frames *jobs;      /* those of them that have work to do: the first goes next */
-	struct pq_frames **jobs_end; /* where the next is added */
+	struct pq_jobs jobs;         /* those of them that are under work, PQ_SERVER_JOBS at most: the first goes next */
+	struct pq_jobs waiting;      /* those that wait to be */
+	struct pq_large *large;      /* what a handler has begun and not finished */
+	struct pq_large *spare;      /* for the next of these; a list */
+	size_t n_spare;
 	size_t frame_bytes;          /* that they hold */
 	uint64_t state; /* of the server, as the streams were told */
 	bool ending;    /* this worker has seen that the server ends */
@@ -54,7 +72,7 @@ struct pq_worker {
 	struct pq_merge merge;
 	unsigned events;  /* since nothing was there to do */
 	unsigned unsent;  /* of them, since the answers were last sent */
-	unsigned waiting; /* of them, since the last slice of a batch */
+	unsigned unworked; /* of them, since the last slice of a batch */
 	struct pq_rpc_counts counts[PQ_RPC_COUNT];
 	uint64_t unimplemented;
 };
@@ -90,9 +108,15 @@ bool pq_worker_bytes(grpc_byte_buffer *in, struct pq_bytes *ret, grpc_slice *ret
 void pq_worker_count(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply, size_t bytes,
                      gpr_timespec began);
 
-/** Have a message handled; arena, bounds, deadline, counts and log included. */
-void pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_buffer *in, gpr_timespec deadline,
-                      int *state, struct pq_reply *ret);
+/**
+ * Have a message handled; arena, bounds, deadline, counts and log included. False, of unary methods alone: it is not
+ * finished, and *ret_later, with `in`, is for pq_frames_adopt().
+ */
+bool pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_buffer *in, gpr_timespec deadline,
+                      int *state, struct pq_reply *ret, struct pq_later *ret_later);
+
+/** Leave the arena empty, and give back what is more than a worker keeps. */
+void pq_worker_reset_arena(struct pq_worker *worker);
 
 /** The worker's encoder, for decisions under the revision that its view has adopted. */
 struct pq_encoder *pq_worker_encoder(struct pq_worker *worker);
@@ -117,15 +141,16 @@ void pq_stream_release_all(struct pq_worker *worker);
 
 /** Post a call of a method with batches or frames. */
 void pq_frames_post(struct pq_worker *worker, enum pq_rpc_index index);
-/** Do a slice of the first call's work; worker->jobs must not be NULL. */
+/** Go on with a unary call in slices. Takes over the call, its message and `later`. */
+void pq_frames_adopt(struct pq_worker *worker, enum pq_rpc_index index, grpc_call *call, grpc_byte_buffer *in,
+                     const struct pq_later *later);
+/** Do a slice of the first call's work; there must be one among worker->jobs. */
 void pq_frames_work(struct pq_worker *worker);
 /** The server ends: read no more frames. */
 void pq_frames_end_all(struct pq_worker *worker);
 /** Free what was only posted. */
 void pq_frames_release_all(struct pq_worker *worker);
 
-/** Decide the bytes of one DecideRequest under the view's revision. False: *ret is the refusal. Uses worker->arena. */
-PQ_MUST_USE bool pq_decide_bytes(struct pq_worker *worker, const struct pq_bytes *in, struct pq_decision *ret_decision,
-                                 struct pq_reply *ret);
+void pq_jobs_init(struct pq_jobs *jobs);
 
 #endif

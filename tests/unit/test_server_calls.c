@@ -370,13 +370,14 @@ test_deadline(void **state)
 	struct pq_server *server = calloc(1, sizeof(*server));
 	struct pq_worker worker = {.server = server};
 	struct pq_reply reply;
+	struct pq_later later;
 	gpr_timespec now = gpr_now(GPR_CLOCK_MONOTONIC);
 
 	assert_non_null(server);
 	server->options = &f->options;
 	pq_arena_init(&worker.arena, 65536);
-	pq_worker_handle(&worker, PQ_RPC_DECIDE, NULL, gpr_time_sub(now, gpr_time_from_millis(1, GPR_TIMESPAN)), NULL,
-	                 &reply);
+	assert_true(pq_worker_handle(&worker, PQ_RPC_DECIDE, NULL,
+	                             gpr_time_sub(now, gpr_time_from_millis(1, GPR_TIMESPAN)), NULL, &reply, &later));
 	assert_int_equal(reply.code, GRPC_STATUS_DEADLINE_EXCEEDED);
 	assert_int_equal(worker.counts[PQ_RPC_DECIDE].calls, 1);
 	assert_int_equal(worker.counts[PQ_RPC_DECIDE].refused, 1);
