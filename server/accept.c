@@ -9,8 +9,9 @@
 #include <grpc/grpc_security.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -36,6 +37,20 @@ hand_over(struct pq_acceptor *acceptor, int fd)
 	grpc_server_credentials_release(credentials);
 }
 
+/* Most clients have begun to speak by now; a new connection that has said nothing yet, or half, is watched. */
+static void
+take(struct pq_acceptor *acceptor, int fd)
+{
+	enum pq_preface preface = pq_preface_of(fd);
+
+	if (preface == PQ_PREFACE_WHOLE)
+		hand_over(acceptor, fd);
+	else if (preface == PQ_PREFACE_PARTIAL)
+		pq_handshakes_add(acceptor->handshakes, fd);
+	else
+		close(fd);
+}
+
 /* All that wait on one address. False: nothing can be accepted for the moment. */
 static bool
 accept_all(struct pq_acceptor *acceptor, int listener)
@@ -43,7 +58,7 @@ accept_all(struct pq_acceptor *acceptor, int listener)
 	for (;;) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			hand_over(acceptor, fd);
+			take(acceptor, fd);
 			continue;
 		}
 		switch (errno) {
@@ -61,38 +76,70 @@ accept_all(struct pq_acceptor *acceptor, int listener)
 	}
 }
 
+static bool
+watch(int epoll, int *fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = fd};
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, *fd, &event) == 0;
+}
+
+/* False: the acceptor ends. */
+static bool
+see(struct pq_acceptor *acceptor, void *what)
+{
+	const struct timespec pause = {0, PAUSE_MS * 1000000};
+	int *listener = what, fd;
+
+	if (what == &acceptor->wake)
+		return false;
+	for (size_t i = 0; i < acceptor->n_fds; i++) {
+		if (listener != &acceptor->fds[i])
+			continue;
+		if (!accept_all(acceptor, *listener))
+			nanosleep(&pause, NULL);
+		return true;
+	}
+	if (pq_handshakes_see(acceptor->handshakes, what, &fd))
+		hand_over(acceptor, fd);
+	return true;
+}
+
 static void *
 run(void *context)
 {
 	struct pq_acceptor *acceptor = context;
-	struct pollfd fds[PQ_SERVER_LISTEN_MAX + 1];
-	const struct timespec pause = {0, PAUSE_MS * 1000000};
 
-	fds[0] = (struct pollfd){.fd = acceptor->wake, .events = POLLIN};
-	for (size_t i = 0; i < acceptor->n_fds; i++)
-		fds[i + 1] = (struct pollfd){.fd = acceptor->fds[i], .events = POLLIN};
 	for (;;) {
-		if (poll(fds, acceptor->n_fds + 1, -1) < 0)
-			continue;
-		if (fds[0].revents != 0)
+		struct epoll_event event; /* one at a time: what it does may close the connection of another */
+		int n = epoll_wait(acceptor->handshakes->epoll, &event, 1, pq_handshakes_expire(acceptor->handshakes));
+		if (n == 1 && !see(acceptor, event.data.ptr))
 			return NULL;
-		for (size_t i = 1; i <= acceptor->n_fds; i++) {
-			if (fds[i].revents != 0 && !accept_all(acceptor, fds[i].fd))
-				nanosleep(&pause, NULL);
-		}
 	}
+}
+
+/* What the thread waits for. */
+static bool
+prepare(struct pq_acceptor *acceptor)
+{
+	acceptor->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	acceptor->handshakes = malloc(sizeof(*acceptor->handshakes));
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (acceptor->handshakes != NULL)
+		pq_handshakes_init(acceptor->handshakes, epoll, acceptor->server->options->handshake_timeout_s * 1000);
+	else if (epoll >= 0)
+		close(epoll);
+	bool good = acceptor->wake >= 0 && acceptor->handshakes != NULL && epoll >= 0 && watch(epoll, &acceptor->wake);
+	for (size_t i = 0; good && i < acceptor->n_fds; i++)
+		good = watch(epoll, &acceptor->fds[i]);
+	return good;
 }
 
 bool
 pq_acceptor_start(struct pq_acceptor *acceptor, struct pq_server *server)
 {
 	acceptor->server = server;
-	acceptor->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (acceptor->wake < 0) {
-		acceptor->wake = 0;
-		return false;
-	}
-	acceptor->running = pthread_create(&acceptor->thread, NULL, run, acceptor) == 0;
+	acceptor->running = prepare(acceptor) && pthread_create(&acceptor->thread, NULL, run, acceptor) == 0;
 	return acceptor->running;
 }
 
@@ -104,6 +151,13 @@ pq_acceptor_end(struct pq_acceptor *acceptor)
 		pthread_join(acceptor->thread, NULL);
 	}
 	acceptor->running = false;
+	if (acceptor->handshakes != NULL) {
+		pq_handshakes_close_all(acceptor->handshakes);
+		if (acceptor->handshakes->epoll >= 0)
+			close(acceptor->handshakes->epoll);
+		free(acceptor->handshakes);
+	}
+	acceptor->handshakes = NULL;
 	if (acceptor->wake > 0)
 		close(acceptor->wake);
 	acceptor->wake = 0;

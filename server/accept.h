@@ -9,6 +9,7 @@
 #ifndef PQ_SERVER_ACCEPT_H
 #define PQ_SERVER_ACCEPT_H
 
+#include "server/handshake.h"
 #include "server/limits.h"
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct pq_acceptor {
 	size_t n_fds;
 	int wake;    /* an eventfd that ends the thread; 0 = there is none */
 	size_t next; /* shard that the next connection goes to */
+	struct pq_handshakes *handshakes; /* connections that no shard has got yet */
 };
 
 /** Start to accept on acceptor->fds for the shards of `server`. False: no thread, or no descriptor. */

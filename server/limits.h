@@ -62,12 +62,19 @@
 /** Bytes of all frames and of their answers that a worker holds; streams above it are refused. */
 #define PQ_SERVER_FRAME_BYTES ((size_t)256 << 20)
 
+/** Seconds in which a new connection must begin to speak HTTP/2. */
+#define PQ_SERVER_HANDSHAKE 10
+/** Connections that are waited for at a time; when another one comes the oldest is closed. */
+#define PQ_SERVER_HANDSHAKES 1024
+
 #define PQ_SERVER_WORKERS_MAX 64
 #define PQ_SERVER_LISTEN_MAX 16
 
 /** Seconds that calls in flight get at the end; the bound is of the drain delay too. */
 #define PQ_SERVER_GRACE 10
 #define PQ_SERVER_GRACE_MAX 3600
+/** Seconds, of what is about a connection. */
+#define PQ_SERVER_CONNECTION_MAX 86400
 
 /** Fields that one error names: its text must fit into the metadata that clients accept. */
 #define PQ_SERVER_VIOLATIONS 64

@@ -25,6 +25,11 @@ const char pq_options_help[] =
 	"  --max-message-bytes N       largest request (PRATIQUE_MAX_MESSAGE_BYTES; default 1048576)\n"
 	"  --max-batch-items N         requests in a batch or frame (PRATIQUE_MAX_BATCH_ITEMS; default 1000)\n"
 	"  --max-concurrent-streams N  calls at once on a connection (PRATIQUE_MAX_CONCURRENT_STREAMS; default 256)\n"
+	"  --handshake-timeout SECONDS time in which a new connection must begin to speak HTTP/2, or it is closed\n"
+	"                              (PRATIQUE_HANDSHAKE_TIMEOUT; default 10)\n"
+	"  --max-connection-idle SECONDS\n"
+	"                              close connections without calls for so long; 0 = never\n"
+	"                              (PRATIQUE_MAX_CONNECTION_IDLE; default 0)\n"
 	"  --drain-delay SECONDS       time between NOT_SERVING and the end, in which calls are still taken\n"
 	"                              (PRATIQUE_DRAIN_DELAY; default 0)\n"
 	"  --grace SECONDS             time that calls in flight get at the end (PRATIQUE_GRACE; default 10)\n"
@@ -60,6 +65,10 @@ static const struct option options[] = {
 	{"--max-batch-items", "PRATIQUE_MAX_BATCH_ITEMS", SIZE, MEMBER(max_batch_items), 1, PQ_SERVER_BATCH_ITEMS_MAX},
 	{"--max-concurrent-streams", "PRATIQUE_MAX_CONCURRENT_STREAMS", UNSIGNED, MEMBER(max_concurrent_streams), 1,
      PQ_SERVER_STREAMS_MAX},
+	{"--handshake-timeout", "PRATIQUE_HANDSHAKE_TIMEOUT", UNSIGNED, MEMBER(handshake_timeout_s), 1,
+     PQ_SERVER_CONNECTION_MAX},
+	{"--max-connection-idle", "PRATIQUE_MAX_CONNECTION_IDLE", UNSIGNED, MEMBER(max_idle_s), 0,
+     PQ_SERVER_CONNECTION_MAX},
 	{"--drain-delay", "PRATIQUE_DRAIN_DELAY", UNSIGNED, MEMBER(drain_delay_s), 0, PQ_SERVER_GRACE_MAX},
 	{"--grace", "PRATIQUE_GRACE", UNSIGNED, MEMBER(grace_s), 0, PQ_SERVER_GRACE_MAX},
 	{"--log-level", "PRATIQUE_LOG_LEVEL", LEVEL, MEMBER(log_level), 0, 0},
@@ -257,6 +266,7 @@ pq_options_parse(int argc, char *const *argv, char *(*env)(const char *), struct
 		.max_message_bytes = PQ_SERVER_MESSAGE_BYTES,
 		.max_batch_items = PQ_SERVER_BATCH_ITEMS,
 		.max_concurrent_streams = PQ_SERVER_STREAMS,
+		.handshake_timeout_s = PQ_SERVER_HANDSHAKE,
 		.grace_s = PQ_SERVER_GRACE,
 		.ready_fd = -1,
 		.log_level = PQ_LOG_INFO,

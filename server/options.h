@@ -19,6 +19,8 @@ struct pq_options {
 	size_t max_message_bytes;        /* of a request */
 	size_t max_batch_items;          /* requests in a batch or frame */
 	unsigned max_concurrent_streams; /* of a connection */
+	unsigned handshake_timeout_s;    /* until a connection must have begun to speak; 0 = for ever */
+	unsigned max_idle_s;             /* that a connection may be without calls; 0 = for ever */
 	unsigned drain_delay_s;          /* between NOT_SERVING and the end */
 	unsigned grace_s;                /* for calls in flight at the end */
 	bool merge_replies;              /* answers of one drain of a queue are sent together */

@@ -50,8 +50,11 @@ create(struct pq_worker *worker)
 		INTEGER(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0),
 		INTEGER(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1u << GRPC_COMPRESS_NONE),
 		INTEGER(GRPC_ARG_ENABLE_CHANNELZ, 0),
+		INTEGER(GRPC_ARG_MAX_CONNECTION_IDLE_MS, worker->server->options->max_idle_s * 1000),
 	};
-	const grpc_channel_args channel_args = {sizeof(args) / sizeof(args[0]), args};
+	/* The last is asked for or not. */
+	unsigned idle_s = worker->server->options->max_idle_s;
+	const grpc_channel_args channel_args = {sizeof(args) / sizeof(args[0]) - (idle_s == 0), args};
 
 	worker->grpc = grpc_server_create(&channel_args, NULL);
 	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {

@@ -25,7 +25,8 @@ complains '--no-such-flag'
 exits 2 "$PRATIQUED" --store
 complains '--store: needs a value'
 for wrong in '--shards 0' '--shards many' '--shards 1000' '--grace -1' '--max-message-bytes 5' '--log-level loud' \
-	'--ready-fd 1' '--max-concurrent-streams 0' '--drain-delay 1h'; do
+	'--ready-fd 1' '--max-concurrent-streams 0' '--drain-delay 1h' \
+	'--handshake-timeout 0' '--handshake-timeout 1s' '--max-connection-idle never'; do
 	# shellcheck disable=SC2086
 	exits 2 "$PRATIQUED" --store "$store" $wrong
 	complains "${wrong%% *}"

@@ -40,6 +40,7 @@ served_prepare(unsigned workers)
 		.max_batch_items = PQ_SERVER_BATCH_ITEMS,
 		.merge_replies = true,
 		.max_concurrent_streams = 100,
+		.handshake_timeout_s = PQ_SERVER_HANDSHAKE,
 		.grace_s = 40,
 		.ready_fd = -1,
 	};

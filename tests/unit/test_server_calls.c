@@ -58,6 +58,7 @@ start(struct fixture *f, unsigned workers)
 		.max_batch_items = PQ_SERVER_BATCH_ITEMS,
 		.merge_replies = true,
 		.max_concurrent_streams = 100,
+		.handshake_timeout_s = PQ_SERVER_HANDSHAKE,
 		.grace_s = GRACE_S,
 		.ready_fd = -1,
 	};
