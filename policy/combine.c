@@ -5,34 +5,6 @@
 
 /* ---- one evaluation ---- */
 
-bool
-pq_compute_everywhere(struct pq_eval *ev, uint32_t attr)
-{
-	struct pq_where where = pq_where_request(ev);
-	enum pq_scope scope = ev->p->attrs[attr].scope;
-	bool changed = false;
-	size_t n;
-
-	if (scope == PQ_SCOPE_REQUEST)
-		return pq_value_compute(ev, &where, attr);
-	if (scope == PQ_SCOPE_OWNER) {
-		for (size_t i = 0; i < ev->n_parties; i++) {
-			where.at[PQ_SCOPE_PARTY] = &ev->parties[i];
-			for (size_t k = 0; k < ev->parties[i].n_owners; k++) {
-				where.at[PQ_SCOPE_OWNER] = &ev->parties[i].owners[k];
-				changed |= pq_value_compute(ev, &where, attr);
-			}
-		}
-		return changed;
-	}
-	struct pq_element *elements = pq_elements(ev, &where, scope, &n);
-	for (size_t i = 0; i < n; i++) {
-		where.at[scope] = &elements[i];
-		changed |= pq_value_compute(ev, &where, attr);
-	}
-	return changed;
-}
-
 static void
 collect_active(struct pq_eval *ev)
 {

@@ -1,6 +1,6 @@
 /**
- * The evaluator's working state: private to policy/bind.c, values.c, lookup.c, match.c, combine.c, search.c, state.c,
- * explain.c, near.c, decide.c.
+ * The evaluator's working state: private to policy/bind.c, values.c, lookup.c, choose.c, match.c, truth.c, combine.c,
+ * search.c, state.c, explain.c, near.c, decide.c.
  *
  * One `struct pq_eval` decides one leg: one line of a request for one nationality. Evaluating it again with values
  * assumed for unknown facts (search.c) uses the same memory. Every allocation is in the request's arena; running out
@@ -89,6 +89,16 @@ struct pq_val {
 	struct pq_mask deps;        /* the unknowns behind an uncertain value; not of open ones */
 };
 
+/* Alternatives of one word of a space that possibly and surely pass; what surely passes is part of what possibly does. */
+struct pq_bits {
+	uint64_t may, must;
+};
+
+/* Numbers of the two bitmaps of a column that a value chooses (program.h); PQ_NO_INDEX: the image has not both. */
+struct pq_chosen {
+	uint32_t every, some;
+};
+
 /* The request itself, a party, an owner, a hit, an intermediate country, or the decision. */
 struct pq_element {
 	enum pq_scope scope;
@@ -99,6 +109,10 @@ struct pq_element {
 	uint64_t *words;            /* the sets of the vals */
 	uint8_t *tri;               /* conditions of the scope, by slot */
 	int16_t *var;               /* by slot: number of the unknown, -1 = none yet */
+	struct pq_chosen *chosen;   /* by column of the scope (image->col_slots) */
+	struct pq_bits *cells;      /* what the values allow: those of a word side by side (image_cells.c) */
+	struct pq_bits *matched;    /* by word of all spaces: what the spaces of the scope were last found to be */
+	uint64_t *touched;          /* words of which a cell is not what it was when they were last matched */
 	struct pq_element *owners;
 	size_t n_owners;
 };
@@ -168,7 +182,10 @@ struct pq_eval {
 	uint32_t *row_vars;         /* numbers of the vars that are rows */
 	size_t n_row_vars;
 
-	uint64_t *must, *may, *outer_must, *outer_may; /* scratch of match.c */
+	uint64_t *scratch;          /* of choose.c and match.c: two bitmaps */
+	struct pq_bits *outer;      /* by word: what the request allows of the words that are matched by element */
+	uint64_t *moved;            /* of these the words that are not what they were */
+	uint64_t *changed;          /* scratch of match.c: alternatives, by word of one space */
 	struct pq_active *active;   /* main rules that hold or may hold */
 	size_t n_active;
 	struct pq_active *post;     /* review, obligation and warning rules that surely hold */
@@ -183,17 +200,7 @@ struct pq_eval {
 	uint64_t *considered;       /* scratch: exceptions */
 
 	uint64_t *dirty;            /* nodes that must be computed anew (wake.h) */
-	struct pq_choice *choices;  /* by column of the image; of request scope only */
-	uint8_t *tri;               /* scratch of match.c: the conditions of one space */
 	struct pq_kept_texts *texts; /* texts made once; NULL = made for each decision */
-};
-
-/* The bitmaps of a column that the attribute's value chooses. */
-struct pq_choice {
-	struct pq_span said;        /* words in which the column says anything: those that must and may point to */
-	const uint64_t *must, *may;
-	uint64_t *own;              /* room for two bitmaps that are not in the image */
-	uint32_t stride;            /* words of a bitmap */
 };
 
 /* Texts that hang on the revision alone; NULL = not made yet. */
@@ -279,14 +286,22 @@ struct pq_candidate {
 void pq_lookup(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_contribution *c,
                const struct pq_p_attr *target, struct pq_candidate *out);
 
+/* choose.c */
+
+/** Note what the value of an attribute of the element allows of its columns in all spaces. */
+void pq_choose(struct pq_eval *ev, struct pq_element *element, uint32_t attr);
+
 /* match.c */
 
 void pq_match_space(struct pq_eval *ev, uint32_t space);
+
+/* truth.c */
+
 enum pq_tri pq_cond_truth(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_cond *cond);
 enum pq_tri pq_dnf_truth(const struct pq_eval *ev, const struct pq_where *where, uint32_t dnf);
 struct pq_mask pq_dnf_deps(struct pq_eval *ev, const struct pq_where *where, uint32_t dnf);
-/** Choose the bitmaps of a column of request scope by the attribute's value: fills ev->choices. */
-void pq_choose(struct pq_eval *ev, uint32_t index);
+enum pq_tri pq_quantified(const struct pq_eval *ev, const struct pq_where *where, enum pq_op op, enum pq_scope scope,
+                          uint32_t inner);
 /** The elements of a scope that a quantifier runs over at that place. */
 struct pq_element *pq_elements(const struct pq_eval *ev, const struct pq_where *where, enum pq_scope scope, size_t *ret_n);
 struct pq_where pq_where_request(struct pq_eval *ev);
@@ -310,9 +325,6 @@ bool pq_eval_alone(struct pq_eval *ev);
 bool pq_eval_one_each(struct pq_eval *ev);
 
 /* combine.c */
-
-/** Give the attribute its value for every element that has it. False: all are what they were. */
-bool pq_compute_everywhere(struct pq_eval *ev, uint32_t attr);
 
 /** Values, matches and the algebra, with what is assumed at the moment. */
 void pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret);

@@ -141,12 +141,10 @@ pq_image_close(struct pq_image *image)
 	free(image->post_slots);
 	free(image->unless_slots);
 	free(image->exception_rules);
-	free(image->col_order);
-	free(image->quant_words);
-	free(image->col_words);
 	free(image->required);
 	free(image->fact_attrs);
 	free(image->path_codes);
+	pq_image_free_cells(image);
 	pq_wake_free(image->wake);
 	free(image);
 }

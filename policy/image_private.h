@@ -6,6 +6,19 @@
 #include "policy/program.h"
 #include "policy/wake.h"
 
+/* A column in one word of its space. */
+struct pq_cell_place {
+	uint32_t at;   /* word within those of the column (col_words) */
+	uint32_t cell; /* number among the cells of the attribute's scope */
+	uint32_t word; /* number among the words of all spaces */
+};
+
+/* What one word of a space is matched by. */
+struct pq_word_runs {
+	struct pq_span of[PQ_SCOPE_COUNT]; /* cells of each scope, the most telling first */
+	struct pq_span quants;             /* in word_quants */
+};
+
 struct pq_image {
 	struct pq_program p;
 	const struct pq_p_meta *meta;
@@ -18,9 +31,16 @@ struct pq_image {
 	uint32_t *unless_slots;
 	uint32_t *exception_rules;  /* main rules that are exceptions, in their order */
 	size_t n_exception_rules;
-	uint32_t *col_order;        /* the columns of request scope of each space, the widest first, where its columns are */
-	struct pq_span *quant_words; /* by quantifier: the words in which its users lie */
 	struct pq_span *col_words;  /* by column: the words of its bitmaps in which it says anything */
+	struct pq_span *col_cells;  /* by column: its cells (image_cells.c) */
+	uint32_t *col_strides;      /* by column: words of its bitmaps */
+	uint32_t *col_slots;        /* by column: number among those of its scope */
+	uint32_t scope_cols[PQ_SCOPE_COUNT], scope_cells[PQ_SCOPE_COUNT];
+	struct pq_cell_place *cells;
+	uint32_t *space_word;       /* by space: its first word among those of all spaces */
+	uint32_t n_space_words;
+	struct pq_word_runs *runs;  /* by word of all spaces */
+	uint32_t *word_quants;      /* quantifiers */
 	uint32_t *required;         /* facts that must be said, by scope: required_at[scope] to required_at[scope + 1] */
 	size_t required_at[PQ_SCOPE_COUNT + 1];
 	uint32_t *fact_attrs;       /* facts and paths by slot: those of a scope from fact_attrs_at[scope] on */
@@ -32,6 +52,11 @@ struct pq_image {
 
 /** Fill the lists above; false: out of memory. What there is already is released by pq_image_close(). */
 bool pq_image_index(struct pq_image *image);
+/** Likewise the cells of the columns, and pq_image_free_cells(). */
+bool pq_image_index_cells(struct pq_image *image);
+void pq_image_free_cells(struct pq_image *image);
+/** The alternatives that there are in a word of a space. */
+uint64_t pq_image_last_word(const struct pq_p_space *space, uint32_t word);
 
 static inline const char *
 pq_string(const struct pq_image *image, uint32_t offset)

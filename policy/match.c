@@ -1,379 +1,95 @@
-/* Matching: all conditions of a space at once, by bit vectors; and single ones, where it is asked why. */
+/*
+ * Matching: all conditions of a space at once, by bit vectors, word by word. Of a word what is allowed lies side by side
+ * (image_cells.c); a word of which nothing was touched since is what it was, and only alternatives that are not what they
+ * were change the truth of a condition.
+ */
 #include "policy/eval.h"
 
 #include <string.h>
 
-struct pq_where
-pq_where_request(struct pq_eval *ev)
+/* One space at one place. */
+struct matching {
+	struct pq_eval *ev;
+	const struct pq_p_space *space;
+	struct pq_where where;
+	struct pq_element *element;
+	uint32_t first_word; /* of the space among the words of all spaces */
+	bool by_element;     /* other elements than the request have a part in it */
+};
+
+static inline bool
+bit_of(const uint64_t *set, uint32_t bit)
 {
-	struct pq_where where = {0};
-
-	where.at[PQ_SCOPE_REQUEST] = &ev->req;
-	where.at[PQ_SCOPE_DECISION] = &ev->decision;
-	return where;
-}
-
-struct pq_element *
-pq_elements(const struct pq_eval *ev, const struct pq_where *where, enum pq_scope scope, size_t *ret_n)
-{
-	switch (scope) {
-	case PQ_SCOPE_PARTY:
-		*ret_n = ev->n_parties;
-		return ev->parties;
-	case PQ_SCOPE_HIT:
-		*ret_n = ev->n_hits;
-		return ev->hits;
-	case PQ_SCOPE_INTERMEDIATE:
-		*ret_n = ev->n_intermediates;
-		return ev->intermediates;
-	case PQ_SCOPE_OWNER:
-		if (where->at[PQ_SCOPE_PARTY] != NULL) {
-			*ret_n = where->at[PQ_SCOPE_PARTY]->n_owners;
-			return where->at[PQ_SCOPE_PARTY]->owners;
-		}
-		break;
-	case PQ_SCOPE_REQUEST:
-	case PQ_SCOPE_DECISION:
-	case PQ_SCOPE_COUNT:
-		break;
-	}
-	*ret_n = 0;
-	return NULL;
-}
-
-static enum pq_tri
-quantified(const struct pq_eval *ev, const struct pq_where *where, enum pq_op op, enum pq_scope scope, uint32_t inner)
-{
-	uint32_t slot = ev->p->dnfs[inner].slot;
-	size_t n;
-	const struct pq_element *elements = pq_elements(ev, where, scope, &n);
-	enum pq_tri some = PQ_F, every = PQ_T;
-
-	for (size_t i = 0; i < n; i++) {
-		enum pq_tri tri = elements[i].tri[slot];
-		some = pq_or(some, tri);
-		every = pq_and(every, tri);
-	}
-	return op == PQ_OP_EXISTS ? some : op == PQ_OP_EVERY ? every : pq_not(some);
-}
-
-/* ---- columns ---- */
-
-static inline void
-and_words(uint64_t *to, const uint64_t *from, uint32_t words)
-{
-	for (uint32_t i = 0; i < words; i++)
-		to[i] &= from[i];
+	return set[bit / 64] >> (bit % 64) & 1;
 }
 
 static inline void
-and_not_words(uint64_t *to, const uint64_t *from, uint32_t words)
+clear_bit(uint64_t *set, uint32_t bit)
 {
-	for (uint32_t i = 0; i < words; i++)
-		to[i] &= ~from[i];
+	set[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
 }
 
-static bool
-any_word(const uint64_t *words, uint32_t n)
+static inline struct pq_bits
+and_cells(const struct pq_bits *cells, struct pq_span run, struct pq_bits word)
 {
-	uint64_t any = 0;
+	const struct pq_bits *end = cells + run.first + run.n;
 
-	for (uint32_t i = 0; i < n; i++)
-		any |= words[i];
-	return any != 0;
-}
-
-/* Of its bitmaps the words in which the column says anything: `words` of them in each, `stride` apart. */
-struct column {
-	const uint64_t *bits;
-	const uint32_t *map;
-	uint32_t words, stride;
-	uint32_t set_words;  /* of the attribute's sets */
-	uint32_t n_symbols;
-};
-
-static const uint64_t *
-symbol_bitmap(const struct column *c, uint32_t symbol)
-{
-	return c->bits + (size_t)c->map[symbol] * c->stride;
-}
-
-/* Are all symbols of the domain in the set? */
-static bool
-is_everything(const uint64_t *set, uint32_t n_symbols)
-{
-	for (uint32_t w = 0; w < n_symbols / 64; w++) {
-		if (set[w] != UINT64_MAX)
-			return false;
+	for (const struct pq_bits *cell = cells + run.first; cell < end && word.may != 0; cell++) {
+		word.may &= cell->may;
+		word.must &= cell->must;
 	}
-	return n_symbols % 64 == 0 || set[n_symbols / 64] == (UINT64_C(1) << (n_symbols % 64)) - 1;
+	if (word.may == 0)
+		word.must = 0;
+	return word;
 }
 
-/* The AND (`every`) or OR of the bitmaps of the symbols in the set, into out; of none: all ones, or zeros. */
-static void
-fold_symbols(const struct column *c, const uint64_t *set, bool every, uint64_t *out)
+static struct pq_bits
+all_of_word(const struct matching *m, uint32_t w)
 {
-	memset(out, every ? 0xff : 0, c->words * sizeof(*out));
-	for (uint32_t w = 0; w < c->set_words; w++) {
-		for (uint64_t left = set[w]; left != 0; left &= left - 1) {
-			const uint64_t *bits = symbol_bitmap(c, w * 64 + (uint32_t)__builtin_ctzll(left));
-			for (uint32_t i = 0; i < c->words; i++)
-				out[i] = every ? out[i] & bits[i] : out[i] | bits[i];
-		}
-	}
+	uint64_t all = pq_image_last_word(m->space, w);
+
+	return (struct pq_bits){.may = all, .must = all};
 }
 
-/* The one symbol of a set, or PQ_NO_INDEX. */
-static uint32_t
-only_symbol(const uint64_t *set, uint32_t words)
+static struct pq_bits
+and_quants(const struct matching *m, uint32_t w, struct pq_bits word)
 {
-	uint32_t found = PQ_NO_INDEX;
+	const struct pq_eval *ev = m->ev;
+	struct pq_span quants = ev->image->runs[m->first_word + w].quants;
 
-	for (uint32_t w = 0; w < words; w++) {
-		if (set[w] == 0)
+	for (uint32_t i = quants.first; i < quants.first + quants.n && word.may != 0; i++) {
+		const struct pq_p_quant *quant = &ev->p->quants[ev->image->word_quants[i]];
+		uint64_t users = ev->p->words[quant->users + w];
+		if ((word.may & users) == 0)
 			continue;
-		if (found != PQ_NO_INDEX || (set[w] & (set[w] - 1)) != 0)
-			return PQ_NO_INDEX;
-		found = w * 64 + (uint32_t)__builtin_ctzll(set[w]);
-	}
-	return found;
-}
-
-/* Two bitmaps: the alternatives that all of some symbols meet, and those that one of them meets. */
-struct fold {
-	const uint64_t *every, *some;
-};
-
-/* Of a single-valued attribute; in the image where it has them, else in the scratch. */
-static struct fold
-fold_single(const struct column *c, const struct pq_val *val, uint64_t *scratch)
-{
-	const uint64_t *base = c->bits;
-	uint64_t *every = scratch, *some = scratch + c->words;
-	uint32_t symbol = only_symbol(val->poss, c->set_words);
-
-	if (symbol != PQ_NO_INDEX && !val->may_none)
-		return (struct fold){symbol_bitmap(c, symbol), symbol_bitmap(c, symbol)};
-	if (is_everything(val->poss, c->n_symbols)) {
-		if (!val->may_none)
-			return (struct fold){c->bits + c->stride, c->bits + 2 * (size_t)c->stride};
-		memcpy(every, c->bits + c->stride, c->words * sizeof(*every));
-		memcpy(some, c->bits + 2 * (size_t)c->stride, c->words * sizeof(*some));
-	} else {
-		fold_symbols(c, val->poss, true, every);
-		fold_symbols(c, val->poss, false, some);
-	}
-	for (uint32_t i = 0; val->may_none && i < c->words; i++) {
-		every[i] &= base[i];
-		some[i] |= base[i];
-	}
-	return (struct fold){every, some};
-}
-
-/* What the values of an ANY column surely and possibly allow. */
-static void
-allow_any(const struct column *c, const struct pq_p_attr *a, const struct pq_val *val, uint64_t *must, uint64_t *may)
-{
-	if (a->single) {
-		struct fold fold = fold_single(c, val, must); /* which may be where it ought to go */
-		if (fold.every != must) {
-			memcpy(must, fold.every, c->words * sizeof(*must));
-			memcpy(may, fold.some, c->words * sizeof(*may));
-		}
-		return;
-	}
-	fold_symbols(c, val->sure, false, must);
-	fold_symbols(c, val->poss, false, may);
-	for (uint32_t i = 0; i < c->words; i++) {
-		must[i] |= c->bits[i];
-		may[i] |= c->bits[i];
-	}
-}
-
-/* Of a NONE column: where one of the symbols is surely there, nothing is allowed. */
-static void
-allow_none(const struct column *c, const struct pq_p_attr *a, const struct pq_val *val, uint64_t *must, uint64_t *may)
-{
-	struct fold fold = {may, must};
-
-	if (a->single) {
-		fold = fold_single(c, val, must);
-	} else {
-		fold_symbols(c, val->poss, false, must);
-		fold_symbols(c, val->sure, false, may);
-	}
-	for (uint32_t i = 0; i < c->words; i++) {
-		uint64_t every = fold.every[i], some = fold.some[i];
-		must[i] = ~some;
-		may[i] = ~every;
-	}
-}
-
-static uint32_t
-interval_of(const int64_t *boundaries, uint32_t n, int64_t value)
-{
-	uint32_t lo = 0, hi = n;
-
-	while (lo < hi) {
-		uint32_t mid = (lo + hi) / 2;
-		if (boundaries[mid] <= value)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static void
-allow_range(const struct column *c, const int64_t *boundaries, uint32_t n, const struct pq_val *val, uint64_t *must,
-            uint64_t *may)
-{
-	const uint64_t *sure = c->bits, *poss = c->bits;
-
-	if (val->number_state == PQ_NUMBER_KNOWN) {
-		poss = c->bits + (size_t)(3 + interval_of(boundaries, n, val->number)) * c->stride;
-		sure = val->may_none ? c->bits : poss;
-	}
-	memcpy(must, sure, c->words * sizeof(*must));
-	if (val->number_state == PQ_NUMBER_UNKNOWN)
-		memset(may, 0xff, c->words * sizeof(*may));
-	else
-		memcpy(may, poss, c->words * sizeof(*may));
-}
-
-/*
- * What the attribute's value surely and possibly allows, in the words in which the column says anything. `may` lies
- * behind `must`.
- */
-static void
-allow(struct pq_eval *ev, const struct pq_val *val, uint32_t stride, uint32_t index, uint64_t *must, uint64_t *may)
-{
-	const struct pq_p_col *col = &ev->p->cols[index];
-	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
-	struct pq_span said = ev->image->col_words[index];
-	struct column c = {.bits = ev->p->words + col->bits + said.first, .words = said.n, .stride = stride};
-
-	if (col->kind == PQ_COL_RANGE) {
-		allow_range(&c, ev->p->numbers + col->boundaries.first, col->boundaries.n, val, must, may);
-		return;
-	}
-	c.map = ev->p->lists + col->map;
-	c.set_words = a->words;
-	c.n_symbols = ev->p->domains[a->domain].symbols.n;
-	if (col->kind == PQ_COL_ANY)
-		allow_any(&c, a, val, must, may);
-	else
-		allow_none(&c, a, val, must, may);
-}
-
-static void
-match_col(struct pq_eval *ev, const struct pq_where *where, uint32_t stride, uint32_t index, uint64_t *must,
-          uint64_t *may)
-{
-	struct pq_span said = ev->image->col_words[index];
-	uint64_t *scratch = ev->must + 4 * (size_t)ev->image->meta->max_space_words;
-
-	allow(ev, pq_val_at(ev, where, ev->p->cols[index].attr), stride, index, scratch, scratch + said.n);
-	and_words(must + said.first, scratch, said.n);
-	and_words(may + said.first, scratch + said.n, said.n);
-}
-
-/* The bitmaps where the image has those that the value chooses; NULL: they must be made. */
-static struct fold
-choose_from_image(const struct pq_eval *ev, const struct pq_p_col *col, const struct pq_val *val, uint32_t first,
-                  uint32_t words)
-{
-	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
-	const uint64_t *bits = ev->p->words + col->bits + first, *sole;
-
-	if (col->kind == PQ_COL_RANGE) {
-		if (val->number_state == PQ_NUMBER_UNKNOWN || (val->number_state == PQ_NUMBER_KNOWN && val->may_none))
-			return (struct fold){NULL, NULL};
-		if (val->number_state == PQ_NUMBER_NONE)
-			return (struct fold){bits, bits};
-		uint32_t at = interval_of(ev->p->numbers + col->boundaries.first, col->boundaries.n, val->number);
-		sole = bits + (size_t)(3 + at) * words;
-		return (struct fold){sole, sole};
-	}
-	if (col->kind == PQ_COL_NONE)
-		return (struct fold){NULL, NULL};
-	uint32_t symbol = only_symbol(val->poss, a->words);
-	if (symbol != PQ_NO_INDEX && (a->single ? !val->may_none : val->sure[symbol / 64] >> (symbol % 64) & 1)) {
-		sole = bits + (size_t)ev->p->lists[col->map + symbol] * words;
-		return (struct fold){sole, sole};
-	}
-	if (a->single && !val->may_none && is_everything(val->poss, ev->p->domains[a->domain].symbols.n))
-		return (struct fold){bits + words, bits + 2 * (size_t)words};
-	for (uint32_t i = 0; i < a->words; i++) {
-		if (val->poss[i] != 0)
-			return (struct fold){NULL, NULL};
-	}
-	return a->single ? (struct fold){NULL, NULL} : (struct fold){bits, bits};
-}
-
-void
-pq_choose(struct pq_eval *ev, uint32_t index)
-{
-	const struct pq_p_col *col = &ev->p->cols[index];
-	struct pq_choice *choice = &ev->choices[index];
-	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
-	const struct pq_val *val = &ev->req.vals[a->slot];
-	struct fold fold = choose_from_image(ev, col, val, choice->said.first, choice->stride);
-
-	choice->must = fold.every;
-	choice->may = fold.some;
-	if (fold.every != NULL)
-		return;
-	choice->must = choice->own;
-	choice->may = choice->own + choice->said.n;
-	allow(ev, val, choice->stride, index, choice->own, choice->own + choice->said.n);
-}
-
-static void
-fill_ones(uint64_t *words, uint32_t n_bits)
-{
-	uint32_t n = n_bits / 64;
-
-	memset(words, 0xff, n * sizeof(*words));
-	if (n_bits % 64 != 0)
-		words[n] = (UINT64_C(1) << (n_bits % 64)) - 1;
-}
-
-static void
-match_quants(const struct pq_eval *ev, const struct pq_where *where, const struct pq_p_space *space, uint64_t *must,
-             uint64_t *may)
-{
-	for (uint32_t i = 0; i < space->quants.n; i++) {
-		const struct pq_p_quant *quant = &ev->p->quants[space->quants.first + i];
-		struct pq_span said = ev->image->quant_words[space->quants.first + i];
-		const uint64_t *users = ev->p->words + quant->users + said.first;
-		if (!any_word(may + said.first, said.n))
-			continue;
-		enum pq_tri tri = quantified(ev, where, quant->op, quant->scope, quant->inner);
+		enum pq_tri tri = pq_quantified(ev, &m->where, quant->op, quant->scope, quant->inner);
 		if (tri != PQ_T)
-			and_not_words(must + said.first, users, said.n);
+			word.must &= ~users;
 		if (tri == PQ_F)
-			and_not_words(may + said.first, users, said.n);
+			word.may &= ~users;
 	}
+	return word;
 }
 
-/* From alternatives to conditions: a condition is as true as its truest alternative. */
-static void
-spread(const struct pq_eval *ev, const struct pq_p_space *space, const uint64_t *must, const uint64_t *may,
-       uint8_t *tri, uint32_t first, uint32_t n)
+static struct pq_bits
+match_word(const struct matching *m, uint32_t w)
 {
-	memset(tri, PQ_F, n);
-	for (uint32_t w = 0; w < space->words; w++) {
-		for (uint64_t left = may[w]; left != 0; left &= left - 1) {
-			uint32_t bit = (uint32_t)__builtin_ctzll(left);
-			uint32_t dnf = ev->p->alts[space->alts.first + w * 64 + bit].dnf;
-			uint32_t slot = ev->p->dnfs[dnf].slot - first;
-			uint8_t truth = must[w] >> bit & 1 ? PQ_T : PQ_U;
-			if (truth > tri[slot])
-				tri[slot] = truth;
+	const struct pq_word_runs *runs = &m->ev->image->runs[m->first_word + w];
+	struct pq_bits word;
+
+	if (!m->by_element) {
+		word = and_cells(m->ev->req.cells, runs->of[PQ_SCOPE_REQUEST], all_of_word(m, w));
+	} else {
+		word = m->ev->outer[m->first_word + w];
+		for (int scope = PQ_SCOPE_REQUEST + 1; scope < PQ_SCOPE_COUNT && word.may != 0; scope++) {
+			if (runs->of[scope].n > 0)
+				word = and_cells(m->where.at[scope]->cells, runs->of[scope], word);
 		}
 	}
+	return and_quants(m, w, word);
 }
+
+/* ---- where it is asked how long the answer stands ---- */
 
 static bool
 asks_day(const struct pq_p_col *col)
@@ -381,125 +97,239 @@ asks_day(const struct pq_p_col *col)
 	return col->attr == PQ_ATTR_AS_OF && col->kind == PQ_COL_RANGE;
 }
 
-/* Where it is asked how long the answer stands the day comes last: only what may hold without it tells days apart. */
+/* What may hold whatever day it is. */
 static void
-match_day(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_space *space)
+match_without_day(struct matching *m, uint32_t col, uint64_t *may)
 {
-	for (uint32_t i = 0; i < space->n_request_cols; i++) {
-		const struct pq_p_col *col = &ev->p->cols[space->cols.first + i];
+	struct pq_span places = m->ev->image->col_cells[col];
+	struct pq_bits *cells = m->ev->req.cells;
+
+	for (uint32_t w = 0; w < m->space->words; w++) {
+		struct pq_bits day = {UINT64_MAX, UINT64_MAX}, *at = &day;
+		for (uint32_t i = places.first; i < places.first + places.n; i++) {
+			if (m->ev->image->cells[i].word == m->first_word + w)
+				at = &cells[m->ev->image->cells[i].cell];
+		}
+		struct pq_bits kept = *at;
+		*at = (struct pq_bits){UINT64_MAX, UINT64_MAX};
+		bool by_element = m->by_element;
+		struct pq_bits outer = m->ev->outer[m->first_word + w];
+		if (by_element)
+			m->ev->outer[m->first_word + w] =
+				and_cells(cells, m->ev->image->runs[m->first_word + w].of[PQ_SCOPE_REQUEST], all_of_word(m, w));
+		may[w] = match_word(m, w).may;
+		m->ev->outer[m->first_word + w] = outer;
+		*at = kept;
+	}
+}
+
+/* Only what may hold without the day tells days apart. */
+static void
+narrow_window(struct matching *m)
+{
+	const struct pq_eval *ev = m->ev;
+
+	for (uint32_t i = 0; i < m->space->n_request_cols; i++) {
+		uint32_t index = m->space->cols.first + i;
+		const struct pq_p_col *col = &ev->p->cols[index];
 		if (!asks_day(col))
 			continue;
 		const int64_t *boundaries = ev->p->numbers + col->boundaries.first;
-		uint32_t at = interval_of(boundaries, col->boundaries.n, pq_val_at(ev, where, col->attr)->number);
-		const uint64_t *intervals = ev->p->words + col->bits + 3 * (size_t)space->words;
-		pq_window_range(ev, boundaries, col->boundaries.n, intervals, space->words, at, ev->may);
-		match_col(ev, where, space->words, space->cols.first + i, ev->must, ev->may);
+		int64_t day = ev->request->as_of;
+		uint32_t at = 0;
+		while (at < col->boundaries.n && boundaries[at] <= day)
+			at++;
+		const uint64_t *intervals = ev->p->words + col->bits + 3 * (size_t)m->space->words;
+		match_without_day(m, index, ev->scratch);
+		pq_window_range(m->ev, boundaries, col->boundaries.n, intervals, m->space->words, at, ev->scratch);
 	}
 }
 
-/*
- * What hangs on the conditions that are not what they were is dirty; and on open ones, where it is told what they hang on:
- * that may be something else now.
- */
-static void
-wake_conditions(struct pq_eval *ev, uint32_t first_dnf, const uint8_t *old, const uint8_t *fresh, uint32_t n)
+/* ---- from alternatives to conditions ---- */
+
+static uint64_t
+bits_between(uint32_t first, uint32_t end)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		if (old[i] != fresh[i] || (fresh[i] == PQ_U && !ev->quiet))
-			pq_wake_join(ev->dirty, pq_wake_of_dnf(ev->image->wake, first_dnf + i), ev->image->wake->words);
+	uint64_t below = end == 64 ? UINT64_MAX : (UINT64_C(1) << end) - 1;
+
+	return below & ~((UINT64_C(1) << first) - 1);
+}
+
+/* A condition is as true as its truest alternative. */
+static uint8_t
+truth_of(const struct matching *m, const struct pq_p_dnf *dnf)
+{
+	const struct pq_bits *words = m->element->matched + m->first_word;
+	uint32_t first = dnf->alts.first - m->space->alts.first, end = first + dnf->alts.n;
+	uint64_t must = 0, may = 0;
+
+	for (uint32_t w = first / 64; w * 64 < end; w++) {
+		uint64_t bits = bits_between(w == first / 64 ? first % 64 : 0, end - w * 64 < 64 ? end - w * 64 : 64);
+		must |= words[w].must & bits;
+		may |= words[w].may & bits;
 	}
+	return must != 0 ? PQ_T : may != 0 ? PQ_U : PQ_F;
 }
 
 static void
-spread_to(struct pq_eval *ev, const struct pq_p_space *space, uint8_t *tri)
+wake_readers(struct pq_eval *ev, uint32_t dnf)
 {
-	/* The conditions of a space, and their slots, lie side by side. */
-	const struct pq_p_alt *alts = ev->p->alts + space->alts.first;
-	uint32_t first_dnf = alts[0].dnf, n = alts[space->alts.n - 1].dnf - first_dnf + 1;
-	uint32_t first = ev->p->dnfs[first_dnf].slot;
+	pq_wake_join(ev->dirty, pq_wake_of_dnf(ev->image->wake, dnf), ev->image->wake->words);
+}
 
-	uint8_t *fresh = ev->tri;
+/* The conditions of the alternatives of a word that are not what they were; what hangs on these is dirty. */
+static void
+spread(const struct matching *m, uint32_t w, uint64_t changed)
+{
+	struct pq_eval *ev = m->ev;
+	const struct pq_p_alt *alts = ev->p->alts + m->space->alts.first + (size_t)w * 64;
+	uint32_t last = PQ_NO_INDEX;
 
-	spread(ev, space, ev->must, ev->may, fresh, first, n);
-	if (ev->quiet && memcmp(tri + first, fresh, n) == 0)
-		return;
-	wake_conditions(ev, first_dnf, tri + first, fresh, n);
-	memcpy(tri + first, fresh, n);
+	for (; changed != 0; changed &= changed - 1) {
+		uint32_t index = alts[__builtin_ctzll(changed)].dnf;
+		if (index == last)
+			continue;
+		last = index;
+		const struct pq_p_dnf *dnf = &ev->p->dnfs[index];
+		uint8_t truth = truth_of(m, dnf);
+		if (m->element->tri[dnf->slot] == truth)
+			continue;
+		m->element->tri[dnf->slot] = truth;
+		wake_readers(ev, index);
+	}
+}
+
+/* Where it is told what open conditions hang on, that may be something else now. */
+static void
+wake_open(const struct matching *m)
+{
+	const struct pq_bits *words = m->element->matched + m->first_word;
+	uint32_t last = PQ_NO_INDEX;
+
+	for (uint32_t w = 0; w < m->space->words; w++) {
+		for (uint64_t left = words[w].may & ~words[w].must; left != 0; left &= left - 1) {
+			uint32_t index = m->ev->p->alts[m->space->alts.first + w * 64 + (uint32_t)__builtin_ctzll(left)].dnf;
+			if (index != last && m->element->tri[m->ev->p->dnfs[index].slot] == PQ_U)
+				wake_readers(m->ev, index);
+			last = index;
+		}
+	}
+}
+
+/* ---- spaces ---- */
+
+/* Is what a word is made of perhaps not what it was? */
+static bool
+is_touched(const struct matching *m, uint32_t word)
+{
+	if (m->ev->image->runs[word].quants.n > 0 || bit_of(m->element->touched, word))
+		return true;
+	if (!m->by_element)
+		return false;
+	const struct pq_element *party = m->where.at[PQ_SCOPE_PARTY];
+	return bit_of(m->ev->moved, word) || bit_of(m->ev->decision.touched, word) ||
+	       (party != NULL && bit_of(party->touched, word));
 }
 
 static void
-match_element(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_space *space,
-              struct pq_element *element)
+match_element(struct matching *m, struct pq_element *element)
 {
-	size_t bytes = space->words * sizeof(uint64_t);
+	struct pq_eval *ev = m->ev;
+	struct pq_bits *matched = element->matched + m->first_word;
+	bool any = false;
 
-	memcpy(ev->must, ev->outer_must, bytes);
-	memcpy(ev->may, ev->outer_may, bytes);
-	for (uint32_t i = space->cols.first + space->n_request_cols; i < space->cols.first + space->cols.n; i++) {
-		match_col(ev, where, space->words, i, ev->must, ev->may);
-	}
-	match_quants(ev, where, space, ev->must, ev->may);
+	m->element = element;
 	if (ev->window != NULL)
-		match_day(ev, where, space);
-	spread_to(ev, space, element->tri);
+		narrow_window(m);
+	for (uint32_t w = 0; w < m->space->words; w++) {
+		ev->changed[w] = 0;
+		if (!is_touched(m, m->first_word + w))
+			continue;
+		struct pq_bits word = match_word(m, w);
+		ev->changed[w] = (matched[w].may ^ word.may) | (matched[w].must ^ word.must);
+		matched[w] = word;
+		any |= ev->changed[w] != 0;
+		clear_bit(element->touched, m->first_word + w);
+	}
+	for (uint32_t w = 0; any && w < m->space->words; w++)
+		spread(m, w, ev->changed[w]);
+	if (!ev->quiet)
+		wake_open(m);
 }
 
-/*
- * The columns that are the same for every element, the widest first: where these leave nothing of the words of another,
- * as the law that applies leaves nothing of the rules of others, that one need not be looked at.
- */
+/* What the request allows of the words, which is the same for every element. */
 static void
-match_request(struct pq_eval *ev, const struct pq_p_space *space)
+match_outer(const struct matching *m)
 {
-	const uint32_t *order = ev->image->col_order + space->cols.first;
+	struct pq_eval *ev = m->ev;
 
-	for (uint32_t k = 0; k < space->n_request_cols; k++) {
-		uint32_t i = order[k];
-		if (ev->window != NULL && asks_day(&ev->p->cols[i]))
+	for (uint32_t w = 0; w < m->space->words; w++) {
+		uint32_t word = m->first_word + w;
+		clear_bit(ev->moved, word);
+		if (!bit_of(ev->req.touched, word))
 			continue;
-		const struct pq_choice *choice = &ev->choices[i];
-		uint64_t *may = ev->outer_may + choice->said.first;
-		if (!any_word(may, choice->said.n))
-			continue;
-		and_words(ev->outer_must + choice->said.first, choice->must, choice->said.n);
-		and_words(may, choice->may, choice->said.n);
+		struct pq_bits now = and_cells(ev->req.cells, ev->image->runs[word].of[PQ_SCOPE_REQUEST], all_of_word(m, w));
+		if (now.may != ev->outer[word].may || now.must != ev->outer[word].must)
+			ev->moved[word / 64] |= UINT64_C(1) << (word % 64);
+		ev->outer[word] = now;
+		clear_bit(ev->req.touched, word);
 	}
 }
 
-void
-pq_match_space(struct pq_eval *ev, uint32_t index)
+/* All elements that the words are matched at have seen what this one allows of them. */
+static void
+clear_touched(const struct matching *m, struct pq_element *element)
 {
-	const struct pq_p_space *space = &ev->p->spaces[index];
-	struct pq_where where = pq_where_request(ev);
+	for (uint32_t w = 0; w < m->space->words; w++)
+		clear_bit(element->touched, m->first_word + w);
+}
 
-	fill_ones(ev->outer_must, space->alts.n);
-	fill_ones(ev->outer_may, space->alts.n);
-	match_request(ev, space);
+static void
+match_owners(struct matching *m)
+{
+	struct pq_eval *ev = m->ev;
 
-	switch ((enum pq_scope)space->scope) {
+	for (size_t i = 0; i < ev->n_parties; i++) {
+		m->where.at[PQ_SCOPE_PARTY] = &ev->parties[i];
+		for (size_t k = 0; k < ev->parties[i].n_owners; k++) {
+			m->where.at[PQ_SCOPE_OWNER] = &ev->parties[i].owners[k];
+			match_element(m, m->where.at[PQ_SCOPE_OWNER]);
+		}
+		clear_touched(m, &ev->parties[i]);
+	}
+}
+
+/* What a decision says is put in by the caller, and so is not chosen by anybody else. */
+static void
+choose_decision(struct pq_eval *ev)
+{
+	for (uint32_t attr = PQ_ATTR_DECISION_OUTCOME; attr <= PQ_ATTR_DECISION_SOLE; attr++)
+		pq_choose(ev, &ev->decision, attr);
+}
+
+static void
+match_elements(struct matching *m)
+{
+	struct pq_eval *ev = m->ev;
+
+	switch ((enum pq_scope)m->space->scope) {
 	case PQ_SCOPE_REQUEST:
-		match_element(ev, &where, space, &ev->req);
+		match_element(m, &ev->req);
 		return;
 	case PQ_SCOPE_DECISION:
-		match_element(ev, &where, space, &ev->decision);
+		match_element(m, &ev->decision);
 		return;
 	case PQ_SCOPE_OWNER:
-		for (size_t i = 0; i < ev->n_parties; i++) {
-			where.at[PQ_SCOPE_PARTY] = &ev->parties[i];
-			for (size_t k = 0; k < ev->parties[i].n_owners; k++) {
-				where.at[PQ_SCOPE_OWNER] = &ev->parties[i].owners[k];
-				match_element(ev, &where, space, where.at[PQ_SCOPE_OWNER]);
-			}
-		}
+		match_owners(m);
 		return;
 	case PQ_SCOPE_PARTY:
 	case PQ_SCOPE_HIT:
 	case PQ_SCOPE_INTERMEDIATE: {
 		size_t n;
-		struct pq_element *elements = pq_elements(ev, &where, space->scope, &n);
+		struct pq_element *elements = pq_elements(ev, &m->where, m->space->scope, &n);
 		for (size_t i = 0; i < n; i++) {
-			where.at[space->scope] = &elements[i];
-			match_element(ev, &where, space, &elements[i]);
+			m->where.at[m->space->scope] = &elements[i];
+			match_element(m, &elements[i]);
 		}
 		return;
 	}
@@ -508,120 +338,19 @@ pq_match_space(struct pq_eval *ev, uint32_t index)
 	}
 }
 
-/* ---- single conditions ---- */
-
-static enum pq_tri
-symbols_truth(const struct pq_eval *ev, const struct pq_p_attr *a, const struct pq_val *val, struct pq_span symbols)
+void
+pq_match_space(struct pq_eval *ev, uint32_t index)
 {
-	const uint32_t *list = ev->p->lists + symbols.first;
-	size_t sure = 0, poss = 0, all = 0;
+	const struct pq_p_space *space = &ev->p->spaces[index];
+	struct matching m = {
+		.ev = ev, .space = space, .where = pq_where_request(ev), .first_word = ev->image->space_word[index]};
 
-	for (uint32_t i = 0; i < symbols.n; i++) {
-		uint64_t bit = UINT64_C(1) << (list[i] % 64);
-		poss += (val->poss[list[i] / 64] & bit) != 0;
-		sure += !a->single && (val->sure[list[i] / 64] & bit) != 0;
-	}
-	if (poss == 0)
-		return PQ_F;
-	if (!a->single)
-		return sure > 0 ? PQ_T : PQ_U;
-	for (uint32_t w = 0; w < a->words; w++)
-		all += (size_t)__builtin_popcountll(val->poss[w]);
-	return !val->may_none && poss == all ? PQ_T : PQ_U;
-}
-
-static enum pq_tri
-range_truth(const struct pq_eval *ev, const struct pq_val *val, struct pq_span ranges)
-{
-	if (val->number_state == PQ_NUMBER_UNKNOWN)
-		return PQ_U;
-	if (val->number_state == PQ_NUMBER_NONE)
-		return PQ_F;
-	for (uint32_t i = 0; i < ranges.n; i++) {
-		const struct pq_p_range *range = &ev->p->ranges[ranges.first + i];
-		if (val->number >= range->lo && val->number <= range->hi)
-			return val->may_none ? PQ_U : PQ_T;
-	}
-	return PQ_F;
-}
-
-enum pq_tri
-pq_cond_truth(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_cond *cond)
-{
-	if (cond->inner != PQ_NO_INDEX)
-		return quantified(ev, where, cond->op, cond->scope, cond->inner);
-	const struct pq_p_attr *a = &ev->p->attrs[cond->attr];
-	const struct pq_val *val = pq_val_at(ev, where, cond->attr);
-	switch ((enum pq_op)cond->op) {
-	case PQ_OP_NONE:
-		return pq_not(symbols_truth(ev, a, val, cond->symbols));
-	case PQ_OP_RANGE:
-		return range_truth(ev, val, cond->ranges);
-	case PQ_OP_ANY:
-	case PQ_OP_ALL:
-	case PQ_OP_EXISTS:
-	case PQ_OP_EVERY:
-	case PQ_OP_ABSENT:
-		break;
-	}
-	return symbols_truth(ev, a, val, cond->symbols);
-}
-
-enum pq_tri
-pq_dnf_truth(const struct pq_eval *ev, const struct pq_where *where, uint32_t dnf)
-{
-	if (dnf == PQ_NO_INDEX)
-		return PQ_T;
-	return where->at[ev->p->dnfs[dnf].scope]->tri[ev->p->dnfs[dnf].slot];
-}
-
-static struct pq_mask
-cond_deps(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_cond *cond)
-{
-	struct pq_mask deps = {0};
-
-	if (cond->inner == PQ_NO_INDEX) {
-		if (cond->op == PQ_OP_RANGE)
-			pq_note_boundaries(ev, where, cond->attr);
-		return pq_value_deps(ev, where, cond->attr);
-	}
-	size_t n;
-	struct pq_element *elements = pq_elements(ev, where, cond->scope, &n);
-	struct pq_where inside = *where;
-	for (size_t i = 0; i < n; i++) {
-		inside.at[cond->scope] = &elements[i];
-		if (pq_dnf_truth(ev, &inside, cond->inner) != PQ_U)
-			continue;
-		struct pq_mask more = pq_dnf_deps(ev, &inside, cond->inner);
-		pq_mask_join(&deps, &more);
-	}
-	return deps;
-}
-
-struct pq_mask
-pq_dnf_deps(struct pq_eval *ev, const struct pq_where *where, uint32_t index)
-{
-	struct pq_mask deps = {0};
-
-	if (index == PQ_NO_INDEX)
-		return deps;
-	if (ev->quiet)
-		return (struct pq_mask){.overflow = true};
-	const struct pq_p_dnf *dnf = &ev->p->dnfs[index];
-	for (uint32_t i = 0; i < dnf->alts.n; i++) {
-		const struct pq_p_alt *alt = &ev->p->alts[dnf->alts.first + i];
-		enum pq_tri tri = PQ_T;
-		for (uint32_t c = 0; c < alt->conds.n && tri != PQ_F; c++)
-			tri = pq_and(tri, pq_cond_truth(ev, where, &ev->p->conds[alt->conds.first + c]));
-		if (tri != PQ_U)
-			continue;
-		for (uint32_t c = 0; c < alt->conds.n; c++) {
-			const struct pq_p_cond *cond = &ev->p->conds[alt->conds.first + c];
-			if (pq_cond_truth(ev, where, cond) != PQ_U)
-				continue;
-			struct pq_mask more = cond_deps(ev, where, cond);
-			pq_mask_join(&deps, &more);
-		}
-	}
-	return deps;
+	m.by_element = space->scope != PQ_SCOPE_REQUEST;
+	if (space->level + 1 == ev->image->meta->n_levels)
+		choose_decision(ev);
+	if (m.by_element)
+		match_outer(&m);
+	match_elements(&m);
+	if (m.by_element)
+		clear_touched(&m, &ev->decision);
 }

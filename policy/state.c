@@ -68,31 +68,11 @@ make_exceptions(struct pq_eval *ev)
 	return true;
 }
 
-/* Bitmaps that are not in the image: room for two for each column of request scope. */
-static bool
-make_choices(struct pq_eval *ev)
-{
-	const struct pq_program *p = ev->p;
-
-	ev->choices = pq_arena_array(ev->arena, p->n_cols + 1, sizeof(*ev->choices));
-	for (size_t s = 0; ev->choices != NULL && s < p->n_spaces; s++) {
-		for (uint32_t i = 0; i < p->spaces[s].n_request_cols; i++) {
-			struct pq_choice *choice = &ev->choices[p->spaces[s].cols.first + i];
-			choice->stride = p->spaces[s].words;
-			choice->said = ev->image->col_words[p->spaces[s].cols.first + i];
-			choice->own = pq_arena_array(ev->arena, 2 * (size_t)choice->said.n, sizeof(*choice->own));
-			if (choice->own == NULL)
-				return false;
-		}
-	}
-	return ev->choices != NULL;
-}
-
 static bool
 make_scratch(struct pq_eval *ev)
 {
 	const struct pq_p_meta *meta = ev->image->meta;
-	uint64_t *words = pq_arena_array(ev->arena, 6 * (size_t)meta->max_space_words + 1, sizeof(*words));
+	size_t n_words = ev->image->n_space_words;
 
 	ev->vars = pq_arena_array(ev->arena, PQ_MAX_VARS, sizeof(*ev->vars));
 	ev->row_vars = pq_arena_array(ev->arena, PQ_MAX_VARS, sizeof(*ev->row_vars));
@@ -102,16 +82,38 @@ make_scratch(struct pq_eval *ev)
 	ev->considers = pq_arena_array(ev->arena, ev->image->n_exception_rules + 1, 1);
 	ev->considered = pq_arena_array(ev->arena, (size_t)meta->exception_words + 1, sizeof(*ev->considered));
 	ev->dirty = pq_arena_array(ev->arena, (size_t)ev->image->wake->words + 1, sizeof(*ev->dirty));
-	ev->tri = pq_arena_array(ev->arena, ev->p->n_dnfs + 1, 1);
-	if (words == NULL || ev->vars == NULL || ev->row_vars == NULL || ev->active == NULL || ev->post == NULL ||
-	    ev->counts == NULL || ev->considers == NULL || ev->considered == NULL || ev->dirty == NULL || ev->tri == NULL)
+	ev->scratch = pq_arena_array(ev->arena, 2 * (size_t)meta->max_space_words + 1, sizeof(*ev->scratch));
+	ev->changed = pq_arena_array(ev->arena, (size_t)meta->max_space_words + 1, sizeof(*ev->changed));
+	ev->outer = pq_arena_array(ev->arena, n_words + 1, sizeof(*ev->outer));
+	ev->moved = pq_arena_array(ev->arena, n_words / 64 + 1, sizeof(*ev->moved));
+	if (ev->scratch == NULL || ev->changed == NULL || ev->outer == NULL || ev->moved == NULL || ev->vars == NULL || ev->row_vars == NULL || ev->active == NULL || ev->post == NULL ||
+	    ev->counts == NULL || ev->considers == NULL || ev->considered == NULL || ev->dirty == NULL)
 		return false;
 	ev->stale = true;
-	ev->must = words;
-	ev->may = words + meta->max_space_words;
-	ev->outer_must = words + 2 * (size_t)meta->max_space_words;
-	ev->outer_may = words + 3 * (size_t)meta->max_space_words;
-	return make_exceptions(ev) && make_choices(ev);
+	return make_exceptions(ev);
+}
+
+/* Room for what the values of an element allow. Nothing is chosen yet, and nothing matched. */
+static bool
+make_cells(const struct pq_image *image, struct pq_arena *arena, struct pq_element *element)
+{
+	size_t n_words = image->n_space_words, n_cols = image->scope_cols[element->scope];
+
+	element->chosen = pq_arena_array(arena, n_cols + 1, sizeof(*element->chosen));
+	element->cells = pq_arena_array(arena, (size_t)image->scope_cells[element->scope] + 1, sizeof(*element->cells));
+	element->matched = pq_arena_array(arena, n_words + 1, sizeof(*element->matched));
+	element->touched = pq_arena_array(arena, n_words / 64 + 1, sizeof(*element->touched));
+	if (element->chosen == NULL || element->cells == NULL || element->matched == NULL || element->touched == NULL)
+		return false;
+	memset(element->chosen, 0xff, n_cols * sizeof(*element->chosen));
+	return true;
+}
+
+/* All words must be matched anew. */
+static void
+touch_all(const struct pq_eval *ev, struct pq_element *element)
+{
+	memset(element->touched, 0xff, ((size_t)ev->image->n_space_words / 64 + 1) * sizeof(*element->touched));
 }
 
 /* Let the values of an element point to their sets. */
@@ -142,7 +144,7 @@ make_element(struct pq_eval *ev, struct pq_arena *arena, struct pq_element *elem
 	element->tri = pq_arena_array(arena, (size_t)meta->scope_dnfs[scope] + 1, sizeof(*element->tri));
 	element->var = pq_arena_array(arena, (size_t)n + 1, sizeof(*element->var));
 	if (element->given == NULL || element->vals == NULL || element->words == NULL || element->tri == NULL ||
-	    element->var == NULL)
+	    element->var == NULL || !make_cells(ev->image, arena, element))
 		return false;
 	memset(element->var, 0xff, n * sizeof(*element->var));
 	wire_sets(ev, element);
@@ -153,6 +155,16 @@ static struct room *
 make_room(struct pq_state *s, enum pq_scope scope)
 {
 	return pq_arena_array(&s->arena, (size_t)s->ev.image->meta->scope_facts[scope] + 1, sizeof(struct room));
+}
+
+/* What values that nothing was computed of yet allow. (A stale state chooses everything anyway.) */
+static void
+choose_all(struct pq_eval *ev, struct pq_element *element)
+{
+	for (uint32_t attr = 0; !ev->stale && attr < ev->p->n_attrs; attr++) {
+		if (ev->p->attrs[attr].scope == element->scope)
+			pq_choose(ev, element, attr);
+	}
 }
 
 /* Elements are made when a request first has so many. */
@@ -178,6 +190,7 @@ grow(struct pq_state *s, struct kept *kept, enum pq_scope scope, size_t n)
 		if (kept->rooms[kept->n] == NULL ||
 		    !make_element(&s->ev, &s->arena, &kept->elements[kept->n], scope, kept->n))
 			return false;
+		choose_all(&s->ev, &kept->elements[kept->n]);
 	}
 	return true;
 }
@@ -326,6 +339,9 @@ load_elements(struct pq_state *s, struct kept *kept, enum pq_scope scope, const 
 		pq_wake_join(s->ev.dirty, s->ev.image->wake->by_scope[scope], s->ev.image->wake->words);
 		s->ev.considers_known = false;
 		kept->last = n;
+		/* Who was not there when the request was matched does not know what it allows now. */
+		for (size_t i = 0; i < n; i++)
+			touch_all(&s->ev, &kept->elements[i]);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (!load(s, &kept->elements[i], kept->rooms[i], from[i].given))
@@ -348,8 +364,10 @@ load_parties(struct pq_state *s, const struct pq_bound *bound)
 			return false;
 		party->owners = s->owners[i].elements;
 		party->n_owners = from->n_owners;
-		for (size_t k = 0; k < from->n_owners; k++)
+		for (size_t k = 0; k < from->n_owners; k++) {
 			party->owners[k].party = (uint16_t)i;
+			touch_all(&s->ev, &party->owners[k]);
+		}
 		n_owners += from->n_owners;
 	}
 	/* Whose owners they are may have changed with nothing said otherwise of any place. */
@@ -420,31 +438,85 @@ load_request(struct pq_state *s, const struct pq_bound *bound)
 
 /* ---- evaluation ---- */
 
+/* Give the attribute its value for one element. Is it another than before? */
+static bool
+settle_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[attr];
+	struct pq_element *element = where->at[a->scope];
+
+	if (!pq_value_compute(ev, where, attr) && !ev->stale)
+		return false;
+	pq_choose(ev, element, attr);
+	if (a->type == PQ_TYPE_CODE && a->path != PQ_NO_INDEX) /* which was computed with it */
+		pq_choose(ev, element, a->path);
+	return true;
+}
+
+static bool
+settle_owners(struct pq_eval *ev, struct pq_where *where, uint32_t attr)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < ev->n_parties; i++) {
+		where->at[PQ_SCOPE_PARTY] = &ev->parties[i];
+		for (size_t k = 0; k < ev->parties[i].n_owners; k++) {
+			where->at[PQ_SCOPE_OWNER] = &ev->parties[i].owners[k];
+			changed |= settle_value(ev, where, attr);
+		}
+	}
+	return changed;
+}
+
 static void
-settle_attr(struct pq_eval *ev, uint32_t attr, bool stale)
+settle_attr(struct pq_eval *ev, uint32_t attr)
 {
 	const struct pq_wake *wake = ev->image->wake;
-	const struct pq_p_attr *a = &ev->p->attrs[attr];
-	uint32_t attrs[2] = {attr, a->type == PQ_TYPE_CODE ? a->path : PQ_NO_INDEX};
+	struct pq_where where = pq_where_request(ev);
+	enum pq_scope scope = ev->p->attrs[attr].scope;
+	bool changed = false;
 
-	if (!pq_compute_everywhere(ev, attr) && !stale)
-		return;
-	pq_wake_join(ev->dirty, pq_wake_of_value(wake, attr), wake->words);
-	for (size_t k = 0; k < 2 && attrs[k] != PQ_NO_INDEX; k++) {
-		const struct pq_wake_run *cols = &wake->cols[attrs[k]];
-		for (uint32_t i = 0; i < cols->n; i++)
-			pq_choose(ev, wake->col_list[cols->first + i]);
+	if (scope == PQ_SCOPE_REQUEST) {
+		changed = settle_value(ev, &where, attr);
+	} else if (scope == PQ_SCOPE_OWNER) {
+		changed = settle_owners(ev, &where, attr);
+	} else {
+		size_t n;
+		struct pq_element *elements = pq_elements(ev, &where, scope, &n);
+		for (size_t i = 0; i < n; i++) {
+			where.at[scope] = &elements[i];
+			changed |= settle_value(ev, &where, attr);
+		}
 	}
+	if (changed)
+		pq_wake_join(ev->dirty, pq_wake_of_value(wake, attr), wake->words);
+}
+
+/* Everything must be computed anew. */
+static void
+wake_all(struct pq_eval *ev)
+{
+	memset(ev->dirty, 0xff, ev->image->wake->words * sizeof(*ev->dirty));
+	touch_all(ev, &ev->req);
+	touch_all(ev, &ev->decision);
+	for (size_t i = 0; i < ev->n_parties; i++) {
+		touch_all(ev, &ev->parties[i]);
+		for (size_t k = 0; k < ev->parties[i].n_owners; k++)
+			touch_all(ev, &ev->parties[i].owners[k]);
+	}
+	for (size_t i = 0; i < ev->n_hits; i++)
+		touch_all(ev, &ev->hits[i]);
+	for (size_t i = 0; i < ev->n_intermediates; i++)
+		touch_all(ev, &ev->intermediates[i]);
 }
 
 void
 pq_settle(struct pq_eval *ev)
 {
 	const struct pq_wake *wake = ev->image->wake;
-	bool stale = ev->stale;
 
-	if (stale)
-		memset(ev->dirty, 0xff, wake->words * sizeof(*ev->dirty));
+	if (ev->stale)
+		wake_all(ev);
 	for (uint32_t word = 0; word < wake->words; word++) {
 		while (ev->dirty[word] != 0) {
 			uint32_t index = word * 64 + (uint32_t)__builtin_ctzll(ev->dirty[word]);
@@ -455,7 +527,7 @@ pq_settle(struct pq_eval *ev)
 			if (node & PQ_WAKE_SPACE)
 				pq_match_space(ev, node & ~PQ_WAKE_SPACE);
 			else
-				settle_attr(ev, node, stale);
+				settle_attr(ev, node);
 		}
 	}
 	ev->stale = false;

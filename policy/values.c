@@ -166,13 +166,35 @@ is_number(const struct pq_p_attr *a)
 static void
 candidate_reset(struct pq_candidate *c, uint32_t words)
 {
-	memset(c->sure, 0, words * sizeof(*c->sure));
-	memset(c->poss, 0, words * sizeof(*c->poss));
+	if (words == 1) {
+		c->sure[0] = c->poss[0] = 0;
+	} else if (words > 1) {
+		memset(c->sure, 0, words * sizeof(*c->sure));
+		memset(c->poss, 0, words * sizeof(*c->poss));
+	}
 	c->number_state = PQ_NUMBER_NONE;
 	c->number = 0;
 	c->may_none = false;
 	c->linear = NULL;
 	c->deps = (struct pq_mask){0};
+}
+
+/* Where nobody asks what a value hangs on, nothing is noted. */
+static inline void
+join_deps(const struct pq_eval *ev, struct pq_candidate *to, const struct pq_mask *from)
+{
+	if (!ev->quiet)
+		pq_mask_join(&to->deps, from);
+}
+
+/* Likewise where it hangs on an open condition. */
+static inline void
+join_open(struct pq_eval *ev, const struct pq_where *where, struct pq_candidate *to, uint32_t dnf)
+{
+	if (ev->quiet)
+		return;
+	struct pq_mask deps = pq_dnf_deps(ev, where, dnf);
+	pq_mask_join(&to->deps, &deps);
 }
 
 static void
@@ -519,13 +541,14 @@ put_given(struct pq_candidate *c, const struct pq_p_attr *a, const struct pq_giv
 
 /* Join alternatives: the value is that of one of them, it is not known of which. */
 static void
-accumulate(struct pq_candidate *acc, const struct pq_candidate *c, const struct pq_p_attr *a, bool first)
+accumulate(const struct pq_eval *ev, struct pq_candidate *acc, const struct pq_candidate *c, const struct pq_p_attr *a,
+           bool first)
 {
 	for (uint32_t i = 0; i < a->words; i++) {
 		acc->sure[i] = first ? c->sure[i] : acc->sure[i] & c->sure[i];
 		acc->poss[i] |= c->poss[i];
 	}
-	pq_mask_join(&acc->deps, &c->deps);
+	join_deps(ev, acc, &c->deps);
 	if (first) {
 		acc->number_state = c->number_state;
 		acc->number = c->number;
@@ -611,18 +634,17 @@ silent_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, st
 		if (tri == PQ_F)
 			continue;
 		silence_candidate(ev, where, attr, s, c, open);
-		accumulate(acc, c, a, first);
+		accumulate(ev, acc, c, a, first);
 		if (tri == PQ_T) {
 			*own = first && s->unknown;
 			return;
 		}
 		first = false;
-		struct pq_mask deps = pq_dnf_deps(ev, where, s->dnf);
-		pq_mask_join(&acc->deps, &deps);
+		join_open(ev, where, acc, s->dnf);
 	}
 	candidate_reset(c, a->words);
 	put_unknown(ev, where->at[a->scope], attr, c, open);
-	accumulate(acc, c, a, first);
+	accumulate(ev, acc, c, a, first);
 	*own = first;
 }
 
@@ -677,14 +699,129 @@ path_value(struct pq_eval *ev, struct pq_element *element, uint32_t code, const 
 }
 
 static bool
+fact_changed(struct pq_eval *ev, struct pq_element *element, uint32_t code, const struct pq_given *given, bool changed)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[code];
+
+	if (a->type != PQ_TYPE_CODE || a->path == PQ_NO_INDEX)
+		return changed;
+	path_value(ev, element, code, given);
+	return true; /* the path may be another */
+}
+
+/*
+ * Most facts are one symbol or number that is said, or what an unconditional silence means: they become a value without
+ * being weighed against anything.
+ */
+struct plain {
+	enum { EVERYTHING, NOTHING, ONE } kind;
+	uint32_t symbol; /* or PQ_NO_INDEX */
+	int64_t number;
+};
+
+static bool
+plain_literal(struct plain *ret, const uint32_t *symbols, uint32_t n, int64_t number)
+{
+	if (n > 1)
+		return false;
+	*ret = (struct plain){ONE, n == 1 ? symbols[0] : PQ_NO_INDEX, number};
+	return true;
+}
+
+/* What silence means where that is certain; an assumption is no plain value. */
+static bool
+plain_silence(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, struct plain *ret)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[attr];
+	const struct pq_p_silence *s = ev->p->silences + a->silences.first, *end = s + a->silences.n;
+	enum pq_tri tri = PQ_F;
+
+	while (s < end && (tri = pq_dnf_truth(ev, where, s->dnf)) == PQ_F)
+		s++;
+	if (tri == PQ_U)
+		return false;
+	if (s == end || s->unknown) {
+		int16_t var = where->at[a->scope]->var[a->slot];
+		*ret = (struct plain){EVERYTHING, PQ_NO_INDEX, 0};
+		return ev->quiet || var < 0 || !ev->vars[var].assumed;
+	}
+	if (s->copy != PQ_NO_INDEX || s->lines_sum != PQ_NO_INDEX)
+		return false;
+	if (s->none) {
+		*ret = (struct plain){NOTHING, PQ_NO_INDEX, 0};
+		return true;
+	}
+	return plain_literal(ret, ev->p->lists + s->symbols.first, s->symbols.n, s->number);
+}
+
+static bool
+is_plain(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, const struct pq_given *given,
+         struct plain *ret)
+{
+	if (given->state == PQ_SAID)
+		return plain_literal(ret, given->symbols, given->n_symbols, given->number);
+	return given->state == PQ_SILENT && plain_silence(ev, where, attr, ret);
+}
+
+static uint64_t
+plain_word(const struct pq_eval *ev, const struct pq_p_attr *a, const struct plain *plain, uint32_t word)
+{
+	if (plain->kind != EVERYTHING)
+		return plain->symbol / 64 == word ? UINT64_C(1) << (plain->symbol % 64) : 0;
+	uint32_t n = ev->p->domains[a->domain].symbols.n - word * 64;
+	return n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
+}
+
+/* Like store(). */
+static bool
+store_plain(const struct pq_eval *ev, const struct pq_p_attr *a, struct pq_val *val, const struct plain *plain)
+{
+	bool open = plain->kind == EVERYTHING, number = is_number(a);
+	enum pq_number_state state = !number || plain->kind == NOTHING ? PQ_NUMBER_NONE
+	                             : open                            ? PQ_NUMBER_UNKNOWN
+	                                                               : PQ_NUMBER_KNOWN;
+	bool may_none = plain->kind == NOTHING;
+	uint64_t differs = 0, any = 0;
+
+	for (uint32_t i = 0; i < a->words; i++) {
+		uint64_t poss = plain_word(ev, a, plain, i), sure = open ? 0 : poss;
+		differs |= (val->sure[i] ^ sure) | (val->poss[i] ^ poss);
+		val->sure[i] = sure;
+		val->poss[i] = poss;
+		any |= poss;
+	}
+	may_none |= a->single && a->words > 0 && any == 0; /* nothing possible is "no value" */
+	int64_t value = state == PQ_NUMBER_KNOWN ? plain->number : 0;
+	differs |= val->number_state != state || val->number != value || val->may_none != may_none || val->open != open;
+	if (!ev->quiet) {
+		struct pq_mask nothing = {0};
+		differs |= val->linear != NULL || !same_mask(&val->deps, &nothing);
+	}
+	val->number_state = state;
+	val->number = value;
+	val->linear = NULL;
+	val->deps = (struct pq_mask){0};
+	val->may_none = may_none;
+	val->open = val->own_unknown = open;
+	return differs != 0;
+}
+
+static bool
 fact_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, struct pq_candidate *acc,
            struct pq_candidate *scratch)
 {
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
 	struct pq_element *element = where->at[a->scope];
 	const struct pq_given *given = &element->given[a->slot];
+	struct pq_val *val = &element->vals[a->slot];
 	bool open = false, own = given->state == PQ_SAID_UNKNOWN;
+	struct plain plain;
 
+	if (!given->opened && is_plain(ev, where, attr, given, &plain)) {
+		bool changed = store_plain(ev, a, val, &plain);
+		return fact_changed(ev, element, attr, given, changed);
+	}
+	candidate_reset(acc, a->words);
 	if (given->opened) {
 		put_unknown(ev, element, attr, acc, &open);
 		acc->may_none |= given->or_none;
@@ -697,14 +834,10 @@ fact_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, stru
 	} else {
 		put_unknown(ev, element, attr, acc, &open);
 	}
-	struct pq_val *val = &element->vals[a->slot];
 	bool changed = store(ev, a, val, acc) || val->open != open;
 	val->open = open;
 	val->own_unknown = own;
-	if (a->type != PQ_TYPE_CODE || a->path == PQ_NO_INDEX)
-		return changed;
-	path_value(ev, element, attr, given);
-	return true; /* the path may be another */
+	return fact_changed(ev, element, attr, given, changed);
 }
 
 /* ---- derived attributes ---- */
@@ -763,11 +896,9 @@ derive_bool(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_
 		result = pq_or(result, pq_and(when, value));
 		if (result == PQ_T)
 			break;
-		if (when == PQ_U) {
-			struct pq_mask deps = pq_dnf_deps(ev, where, source->dnf);
-			pq_mask_join(&acc->deps, &deps);
-		}
-		pq_mask_join(&acc->deps, &c->deps);
+		if (when == PQ_U)
+			join_open(ev, where, acc, source->dnf);
+		join_deps(ev, acc, &c->deps);
 	}
 	if (result == PQ_T)
 		acc->deps = (struct pq_mask){0};
@@ -789,11 +920,9 @@ derive_union(struct pq_eval *ev, const struct pq_where *where, const struct pq_p
 			acc->sure[w] |= when == PQ_T ? c->sure[w] : 0;
 			acc->poss[w] |= c->poss[w];
 		}
-		if (when == PQ_U) {
-			struct pq_mask deps = pq_dnf_deps(ev, where, source->dnf);
-			pq_mask_join(&acc->deps, &deps);
-		}
-		if (candidate_uncertain(a, c))
+		if (when == PQ_U)
+			join_open(ev, where, acc, source->dnf);
+		if (!ev->quiet && candidate_uncertain(a, c))
 			pq_mask_join(&acc->deps, &c->deps);
 	}
 }
@@ -819,27 +948,23 @@ derive_first(struct pq_eval *ev, const struct pq_where *where, const struct pq_p
 		bool can_miss = empty || c->may_none;
 		c->may_none = false;
 		if (!empty)
-			accumulate(acc, c, a, first);
+			accumulate(ev, acc, c, a, first);
 		else
-			pq_mask_join(&acc->deps, &c->deps);
+			join_deps(ev, acc, &c->deps);
 		first &= empty;
 		if (when == PQ_T && !can_miss)
 			return;
-		if (when == PQ_U) {
-			struct pq_mask deps = pq_dnf_deps(ev, where, source->dnf);
-			pq_mask_join(&acc->deps, &deps);
-		}
+		if (when == PQ_U)
+			join_open(ev, where, acc, source->dnf);
 	}
 	acc->may_none = true;
 }
 
+/* The words are not cleared. */
 static struct pq_candidate
 make_candidate(uint64_t *words, uint32_t n)
 {
-	struct pq_candidate c = {.sure = words, .poss = words + n};
-
-	candidate_reset(&c, n);
-	return c;
+	return (struct pq_candidate){.sure = words, .poss = words + n};
 }
 
 /* The symbol that the first digits of a text are; what stands between digits is passed over. */
@@ -887,6 +1012,7 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 	struct pq_candidate acc = make_candidate(at, n), scratch = make_candidate(at + 2 * (size_t)n, n);
 	if (a->is_fact)
 		return fact_value(ev, where, attr, &acc, &scratch);
+	candidate_reset(&acc, n);
 	val->open = false;
 	if (a->digits > 0) {
 		put_digits(ev, where, a, &acc);
@@ -907,7 +1033,7 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 		derive_union(ev, where, a, &acc, &scratch);
 	else
 		derive_first(ev, where, a, &acc, &scratch);
-	if (!candidate_uncertain(a, &acc))
+	if (!ev->quiet && !candidate_uncertain(a, &acc))
 		acc.deps = (struct pq_mask){0};
 	return store(ev, a, val, &acc);
 }

@@ -287,8 +287,6 @@ make_cols(struct maker *m)
 	w->col_list = alloc(m, m->p->n_cols, sizeof(*w->col_list));
 	for (uint32_t a = 0; a < m->p->n_attrs && !m->oom; a++) {
 		w->cols[a].first = n;
-		if (m->p->attrs[a].scope != PQ_SCOPE_REQUEST)
-			continue;
 		for (uint32_t c = 0; c < m->p->n_cols; c++) {
 			if (m->p->cols[c].attr == a)
 				w->col_list[n++] = c;

@@ -29,7 +29,7 @@ struct pq_wake {
 	uint64_t *by_table;         /* by table: that join it */
 	struct pq_wake_run *dates;  /* by table: in `days`, ascending: where the validity of rows changes */
 	int32_t *days;
-	struct pq_wake_run *cols;   /* by attribute of the request: in `col_list`, its columns in all spaces */
+	struct pq_wake_run *cols;   /* by attribute: in `col_list`, its columns in all spaces */
 	uint32_t *col_list;
 	unsigned char *claims;      /* by attribute: what is said of it tells whether exceptions are considered */
 };
