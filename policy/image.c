@@ -145,6 +145,7 @@ pq_image_close(struct pq_image *image)
 	free(image->fact_attrs);
 	free(image->path_codes);
 	pq_image_free_cells(image);
+	pq_image_free_joins(image);
 	pq_wake_free(image->wake);
 	free(image);
 }

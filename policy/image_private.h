@@ -19,6 +19,20 @@ struct pq_word_runs {
 	struct pq_span quants;             /* in word_quants */
 };
 
+/* A row that a lookup can meet for a symbol. */
+struct pq_join_row {
+	uint32_t row;
+	int32_t from, to;
+	bool plain; /* on a day between these it surely meets, on others surely not */
+	bool found; /* it lists the symbol; otherwise any symbol may meet it */
+};
+
+/* How a lookup finds its rows. */
+struct pq_join {
+	const struct pq_p_key *key; /* NULL: it must look at all */
+	const uint32_t *starts;     /* by symbol: where its rows begin in join_rows; they end where those of the next do */
+};
+
 struct pq_image {
 	struct pq_program p;
 	const struct pq_p_meta *meta;
@@ -41,6 +55,10 @@ struct pq_image {
 	uint32_t n_space_words;
 	struct pq_word_runs *runs;  /* by word of all spaces */
 	uint32_t *word_quants;      /* quantifiers */
+	struct pq_join *joins;      /* by contribution */
+	uint32_t *join_starts;
+	struct pq_join_row *join_rows;
+	size_t n_join_starts, n_join_rows;
 	uint32_t *required;         /* facts that must be said, by scope: required_at[scope] to required_at[scope + 1] */
 	size_t required_at[PQ_SCOPE_COUNT + 1];
 	uint32_t *fact_attrs;       /* facts and paths by slot: those of a scope from fact_attrs_at[scope] on */
@@ -55,6 +73,9 @@ bool pq_image_index(struct pq_image *image);
 /** Likewise the cells of the columns, and pq_image_free_cells(). */
 bool pq_image_index_cells(struct pq_image *image);
 void pq_image_free_cells(struct pq_image *image);
+/** Likewise the rows of lookups, and pq_image_free_joins(). */
+bool pq_image_index_joins(struct pq_image *image);
+void pq_image_free_joins(struct pq_image *image);
 /** The alternatives that there are in a word of a space. */
 uint64_t pq_image_last_word(const struct pq_p_space *space, uint32_t word);
 

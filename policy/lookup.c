@@ -386,31 +386,83 @@ at_most_one(const uint64_t *set, uint32_t words, uint32_t *ret_symbol)
 	return true;
 }
 
+/* A row that surely meets: the most exact, like every other that is not found by a path. */
+static void
+visit_plain(struct join *j, const struct pq_join_row *plain, int pass)
+{
+	if (j->ev->request->as_of < plain->from || j->ev->request->as_of >= plain->to)
+		return;
+	if (j->one_value && pass == 0) {
+		if (j->best_sure < 0 || (j->best_sure == 0 && plain->row < j->best_row)) {
+			j->best_sure = 0;
+			j->best_row = plain->row;
+		}
+		return;
+	}
+	if (j->one_value && plain->row != j->best_row)
+		return;
+	if (j->target->type == PQ_TYPE_BOOL && !j->one_value)
+		j->best_sure = 0;
+	take_cell(j, &j->ev->p->rows[plain->row], PQ_T);
+}
+
+/* The rows that were listed for a symbol which is surely the key's when the image was opened. */
+static void
+visit_listed(struct join *j, const struct pq_join *join, uint32_t symbol, int pass)
+{
+	const struct pq_join_row *rows = j->ev->image->join_rows;
+
+	for (uint32_t r = join->starts[symbol]; r < join->starts[symbol + 1]; r++) {
+		/* Who asks how long the answer stands must hear of each row. */
+		if (rows[r].plain && j->ev->window == NULL) {
+			visit_plain(j, &rows[r], pass);
+			continue;
+		}
+		j->known = rows[r].found ? join->key : NULL;
+		visit(j, rows[r].row, pass);
+	}
+	j->known = NULL;
+}
+
+/* By the first key that has an index and at most one symbol. */
+static bool
+visit_by_index(struct join *j, const struct pq_p_key *key, int pass)
+{
+	const struct pq_program *p = j->ev->p;
+	const struct pq_p_column *column = &p->columns[p->tables[j->c->table].columns.first + key->column];
+	const struct pq_p_attr *a = &p->attrs[key->attr];
+	uint32_t symbol = PQ_NO_INDEX;
+
+	if (column->index == PQ_NO_INDEX || a->words == 0 || a->type == PQ_TYPE_PATH)
+		return false;
+	const struct pq_val *val = pq_val_at(j->ev, j->where, key->attr);
+	if (!at_most_one(val->poss, a->words, &symbol))
+		return false;
+	const struct pq_join *join = &j->ev->image->joins[j->c - p->contributions];
+	bool sure = symbol != PQ_NO_INDEX && (a->single ? !val->may_none : val->sure[symbol / 64] >> (symbol % 64) & 1);
+	if (sure && key == join->key) {
+		visit_listed(j, join, symbol, pass);
+		return true;
+	}
+	const uint32_t *starts = p->lists + column->index, *rows = p->lists + column->index_rows;
+	uint32_t n = p->domains[column->domain].symbols.n;
+	j->known = sure ? key : NULL;
+	for (uint32_t r = symbol != PQ_NO_INDEX ? starts[symbol] : 0; symbol != PQ_NO_INDEX && r < starts[symbol + 1]; r++)
+		visit(j, rows[r], pass);
+	j->known = NULL;
+	for (uint32_t r = starts[n]; r < starts[n + 1]; r++)
+		visit(j, rows[r], pass);
+	return true;
+}
+
 static void
 visit_all(struct join *j, int pass)
 {
-	const struct pq_program *p = j->ev->p;
-	const struct pq_p_table *table = &p->tables[j->c->table];
+	const struct pq_p_table *table = &j->ev->p->tables[j->c->table];
 
 	for (uint32_t i = 0; i < j->c->keys.n; i++) {
-		const struct pq_p_key *key = &p->keys[j->c->keys.first + i];
-		const struct pq_p_column *column = &p->columns[table->columns.first + key->column];
-		const struct pq_p_attr *a = &p->attrs[key->attr];
-		if (column->index == PQ_NO_INDEX || a->words == 0 || a->type == PQ_TYPE_PATH)
-			continue;
-		const struct pq_val *val = pq_val_at(j->ev, j->where, key->attr);
-		uint32_t n = p->domains[column->domain].symbols.n, symbol = PQ_NO_INDEX;
-		if (!at_most_one(val->poss, a->words, &symbol))
-			continue;
-		const uint32_t *starts = p->lists + column->index, *rows = p->lists + column->index_rows;
-		bool sure = symbol != PQ_NO_INDEX && (a->single ? !val->may_none : val->sure[symbol / 64] >> (symbol % 64) & 1);
-		j->known = sure ? key : NULL;
-		for (uint32_t r = symbol != PQ_NO_INDEX ? starts[symbol] : 0; symbol != PQ_NO_INDEX && r < starts[symbol + 1]; r++)
-			visit(j, rows[r], pass);
-		j->known = NULL;
-		for (uint32_t r = starts[n]; r < starts[n + 1]; r++)
-			visit(j, rows[r], pass);
-		return;
+		if (visit_by_index(j, &j->ev->p->keys[j->c->keys.first + i], pass))
+			return;
 	}
 	for (uint32_t r = 0; r < table->rows.n; r++)
 		visit(j, table->rows.first + r, pass);
