@@ -416,9 +416,8 @@ drop_legs_of_line(struct legs *legs, size_t first, size_t end)
 		}
 		kept |= !leg->dropped;
 	}
-	/* Never drop all legs of a line. */
-	for (size_t i = first; !kept && i < end; i++)
-		legs->at[i].dropped = false;
+	/* Never drop all legs of a line: the first answers for it. */
+	legs->at[first].dropped &= kept;
 }
 
 /* A leg of a nationality counts only under the law that looks at it. The legs of a line lie together. */
