@@ -44,7 +44,7 @@ PQ_MUST_USE enum pq_status pq_key_generate(const char *private_path, const char 
  *
  * Ownership: *ret_key is the caller's, to be freed by pq_key_free(), which wipes it.
  * Fails:     PQ_ENOTFOUND; PQ_EPARSE (no PEM, one with a passphrase, a public key, a key of another kind); PQ_EINVAL
- *            (not a regular file; a file that others than its owner may read); PQ_ELIMIT; PQ_EIO; PQ_ENOMEM. err names
+ *            (not a regular file; a file that everybody may read); PQ_ELIMIT; PQ_EIO; PQ_ENOMEM. err names
  *            the file.
  */
 PQ_MUST_USE enum pq_status pq_key_load(const char *path, struct pq_key **ret_key, struct pq_err *err);
