@@ -158,7 +158,8 @@ struct pq_catalog_source {
  * Add a revision: verify the signature, copy, verify size and digest, run the cases, put the file in place, record it.
  *
  * A revision that is here already with the same statement is no error: *ret_added is false, nothing is written, but
- * signatures that are new are kept. If the store is already here, `source` is not read.
+ * signatures that are new are kept. If the store is already here and not damaged, `source` is not read; NULL is
+ * PQ_CATALOG_HERE.
  *
  * Out:   *ret_revision and *ret_added; each may be NULL.
  * Fails: PQ_EFAILED (not signed as the trust asks; the sequence is not higher than the active one; it is known with
@@ -175,7 +176,8 @@ PQ_MUST_USE enum pq_status pq_catalog_add(struct pq_catalog *catalog, const stru
  * Make a revision the active one. It is verified and, unless this prover has done so, proved again before.
  *
  * Plans for lower sequences, and its own, are cancelled with it. To activate the active revision is no error and
- * changes nothing: *ret_changed, which may be NULL, is false then.
+ * changes nothing, but it is verified and proved likewise: what a server does at its start. *ret_changed, which may be
+ * NULL, is false then.
  *
  * Ownership: *ret_store, which may be NULL, is the opened store, the caller's; it is set in either case.
  * Fails:     PQ_ENOTFOUND (no such sequence, or its file is gone), PQ_EFAILED (the sequence is not higher than the

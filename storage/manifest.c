@@ -163,21 +163,6 @@ pq_manifest_write(const struct pq_manifest *manifest, const char *path, struct p
 
 /* ---- reading ---- */
 
-static bool
-read_hex(const char *text, uint8_t *bytes, size_t n)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < 2 * n; i++) {
-		const char *digit = text[i] != '\0' ? strchr(digits, text[i]) : NULL;
-
-		if (digit == NULL)
-			return false;
-		bytes[i / 2] = (uint8_t)(bytes[i / 2] << 4 | (digit - digits));
-	}
-	return text[2 * n] == '\0';
-}
-
 static enum pq_status
 read_object(json_t *object, const char *where, struct pq_manifest *manifest, struct pq_err *err)
 {
@@ -197,7 +182,7 @@ read_object(json_t *object, const char *where, struct pq_manifest *manifest, str
 	if (json_unpack_ex(object, &at, 0, "{s:s, s:s, s:s, s:I, s:I, s:s !}", "created", &created, "digest", &digest,
 	                   "note", &note, "sequence", &sequence, "size", &size, "type", &type) != 0)
 		return pq_fail_at(err, PQ_EPARSE, where, 1, 0, "is not a manifest: %s", at.text);
-	if (!read_hex(digest, manifest->digest, PQ_DIGEST_BYTES))
+	if (!pq_digest_parse(digest, manifest->digest))
 		return pq_fail_at(err, PQ_EPARSE, where, 1, 0, "\"digest\" must be 64 lower-case hexadecimal digits");
 	if (strlen(note) > PQ_MANIFEST_NOTE_MAX || !note_is_clean(note))
 		return pq_fail_at(err, PQ_EPARSE, where, 1, 0, "\"note\" must be one line of at most %d bytes",
@@ -243,14 +228,13 @@ parse_signature(const char *line, size_t len, int number, const char *where, str
 	unsigned char base64[BASE64_CHARS + 1] = {0};
 	unsigned char bytes[BASE64_CHARS / 4 * 3];
 	unsigned char again[BASE64_CHARS + 1];
-	uint8_t id[PQ_KEY_ID_BYTES / 2];
 
 	if (manifest->n_signatures == PQ_MANIFEST_SIGNATURES_MAX)
 		return pq_fail_at(err, PQ_ELIMIT, where, number, 0, "has more than %d signatures", PQ_MANIFEST_SIGNATURES_MAX);
 	if (len != LINE_CHARS || line[PQ_KEY_ID_BYTES - 1] != ' ')
 		return pq_fail_at(err, PQ_EPARSE, where, number, 0, "is no signature: a key's id, a blank, 64 bytes in base64");
 	memcpy(signature.key_id, line, PQ_KEY_ID_BYTES - 1);
-	if (!read_hex(signature.key_id, id, sizeof(id)))
+	if (strspn(signature.key_id, "0123456789abcdef") != PQ_KEY_ID_BYTES - 1)
 		return pq_fail_at(err, PQ_EPARSE, where, number, 0, "does not start with a key's id of 16 hexadecimal digits");
 	memcpy(base64, line + PQ_KEY_ID_BYTES, BASE64_CHARS);
 	if (EVP_DecodeBlock(bytes, base64, BASE64_CHARS) != (int)sizeof(bytes))
@@ -383,6 +367,56 @@ pq_manifest_verify(const struct pq_manifest *manifest, const struct pq_trust *tr
 	if (ret_key_id != NULL)
 		snprintf(ret_key_id, PQ_KEY_ID_BYTES, "%s", good != NULL ? good->key_id : "");
 	return PQ_OK;
+}
+
+/* Where a signature of the key stands, else where one may be put; PQ_MANIFEST_SIGNATURES_MAX: nowhere. */
+static size_t
+place_for(const struct pq_manifest *manifest, const char *key_id, const struct pq_trust *trust, const char *statement,
+          size_t len)
+{
+	for (size_t i = 0; i < manifest->n_signatures; i++)
+		if (strcmp(manifest->signatures[i].key_id, key_id) == 0)
+			return i;
+	if (manifest->n_signatures < PQ_MANIFEST_SIGNATURES_MAX || trust == NULL)
+		return manifest->n_signatures;
+	for (size_t i = 0; i < manifest->n_signatures; i++) {
+		const struct pq_signature *signature = &manifest->signatures[i];
+
+		if (!pq_trust_verify(trust, signature->key_id, statement, len, signature->bytes, NULL))
+			return i;
+	}
+	return PQ_MANIFEST_SIGNATURES_MAX;
+}
+
+bool
+pq_manifest_merge(struct pq_manifest *into, const struct pq_manifest *from, const struct pq_trust *trust)
+{
+	char statement[PQ_MANIFEST_BYTES_MAX + 1];
+	bool changed = false;
+	size_t len;
+
+	if (!pq_manifest_same_statement(into, from) ||
+	    format_statement(from, statement, sizeof(statement), &len, NULL) != PQ_OK)
+		return false;
+	for (size_t i = 0; i < from->n_signatures; i++) {
+		const struct pq_signature *signature = &from->signatures[i];
+
+		if (trust != NULL && !pq_trust_verify(trust, signature->key_id, statement, len, signature->bytes, NULL))
+			continue;
+		size_t at = place_for(into, signature->key_id, trust, statement, len);
+		bool known = at < into->n_signatures && memcmp(&into->signatures[at], signature, sizeof(*signature)) == 0;
+
+		if (at == PQ_MANIFEST_SIGNATURES_MAX || known)
+			continue;
+		/* Without trust nothing tells which of two signatures of one key is right: the first stays. */
+		if (trust == NULL && at < into->n_signatures)
+			continue;
+		into->signatures[at] = *signature;
+		if (at == into->n_signatures)
+			into->n_signatures++;
+		changed = true;
+	}
+	return changed;
 }
 
 /* ---- comparing ---- */

@@ -104,6 +104,13 @@ PQ_MUST_USE enum pq_status pq_manifest_verify(const struct pq_manifest *manifest
 PQ_MUST_USE enum pq_status pq_manifest_check_store(const struct pq_manifest *manifest, int fd, const char *path,
                                                    struct pq_err *err);
 
+/**
+ * Take over the signatures of another manifest of the same statement. Where trust is configured, only good ones of
+ * trusted keys are taken, and they go before those that are not: nobody can crowd out a signature with made-up ones.
+ * Returns whether anything changed.
+ */
+bool pq_manifest_merge(struct pq_manifest *into, const struct pq_manifest *from, const struct pq_trust *trust);
+
 /** Do both state the same, whoever signed them? */
 bool pq_manifest_same_statement(const struct pq_manifest *a, const struct pq_manifest *b);
 
