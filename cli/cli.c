@@ -53,6 +53,10 @@ static const struct command commands[] = {
      "  --store FILE         decide here, with this sealed store\n"
      "  --server ADDRESS     ask a server: 127.0.0.1:8300, unix:/run/pratique.sock\n"
      "  --timeout MS         wait this long for the server (10000)\n"
+     "  --tls-ca FILE        reach it by TLS; it is vouched for by these authorities (PEM)\n"
+     "  --tls-cert FILE, --tls-key FILE\n"
+     "                       show it this certificate\n"
+     "  --token-file FILE    show it the token in the first line of this file\n"
      "  --json               print the decision as one line of JSON\n"
      "\n"
      "  --as-of DATE         day of the transaction, YYYY-MM-DD\n"
@@ -101,6 +105,8 @@ static const struct command commands[] = {
      "  --store FILE       decide here, with this sealed store\n"
      "  --server ADDRESS   ask a server\n"
      "  --timeout MS       wait this long for each answer (10000)\n"
+     "  --tls-ca FILE, --tls-cert FILE, --tls-key FILE, --token-file FILE\n"
+     "                     as of decide\n"
      "  --json             a line of JSON a case: id, passed, decision\n"},
 	{"calendar", pq_cmd_calendar, "the dates on which something changes, and what",
      "pratique calendar --store FILE (--to COUNTRY | --fact NAME=VALUE)\n"
