@@ -20,16 +20,17 @@
 #define PAUSE_MS 50
 
 static void
-hand_over(struct pq_acceptor *acceptor, int fd)
+hand_over(struct pq_acceptor *acceptor, int fd, bool admin)
 {
 	struct pq_server *server = acceptor->server;
-	struct pq_worker *worker = &server->workers[acceptor->next];
+	struct pq_worker *worker = &server->workers[admin ? server->n_shards : acceptor->next];
 	grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
 	int on = 1;
 
 	/* An answer is one write, so there is nothing to wait for. Fails on a Unix socket, which never waits. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	acceptor->next = (acceptor->next + 1) % server->n_workers;
+	if (!admin)
+		acceptor->next = (acceptor->next + 1) % server->n_shards;
 	if (server->options->merge_replies)
 		(void)pq_merge_add(fd); /* or its answers are sent one by one */
 	grpc_server_add_channel_from_fd(worker->grpc, fd, credentials);
@@ -38,12 +39,12 @@ hand_over(struct pq_acceptor *acceptor, int fd)
 
 /* All that wait on one address. False: nothing can be accepted for the moment. */
 static bool
-accept_all(struct pq_acceptor *acceptor, int listener)
+accept_all(struct pq_acceptor *acceptor, size_t listener)
 {
 	for (;;) {
-		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(acceptor->fds[listener], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			hand_over(acceptor, fd);
+			hand_over(acceptor, fd, acceptor->admin[listener]);
 			continue;
 		}
 		switch (errno) {
@@ -65,7 +66,7 @@ static void *
 run(void *context)
 {
 	struct pq_acceptor *acceptor = context;
-	struct pollfd fds[PQ_SERVER_LISTEN_MAX + 1];
+	struct pollfd fds[2 * PQ_SERVER_LISTEN_MAX + 1];
 	const struct timespec pause = {0, PAUSE_MS * 1000000};
 
 	fds[0] = (struct pollfd){.fd = acceptor->wake, .events = POLLIN};
@@ -77,7 +78,7 @@ run(void *context)
 		if (fds[0].revents != 0)
 			return NULL;
 		for (size_t i = 1; i <= acceptor->n_fds; i++) {
-			if (fds[i].revents != 0 && !accept_all(acceptor, fds[i].fd))
+			if (fds[i].revents != 0 && !accept_all(acceptor, i - 1))
 				nanosleep(&pause, NULL);
 		}
 	}

@@ -5,10 +5,10 @@
  *
  * It is freed when the last of its batches has come back and it is not in the worker's list of jobs.
  */
+#include "server/admit.h"
 #include "server/batch.h"
-#include "server/server.h"
-
 #include "server/log.h"
+#include "server/server.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -366,6 +366,19 @@ pq_frames_post(struct pq_worker *worker, enum pq_rpc_index index)
 	}
 }
 
+/* Whether the call may go on; it is ended otherwise. */
+static bool
+admit(struct pq_frames *call)
+{
+	struct pq_reply reply;
+
+	if (pq_admits(call->worker, call->index, call->call, &call->metadata, &reply))
+		return true;
+	pq_worker_count_refused(call->worker, call->index, &reply);
+	end(call, &reply);
+	return false;
+}
+
 static void
 on_request(struct pq_tag *tag, bool ok)
 {
@@ -386,6 +399,8 @@ on_request(struct pq_tag *tag, bool ok)
 	call->no_more = worker->ending || pq_rpcs[call->index].shape == PQ_RPC_BATCH;
 	if (worker->n_streams > PQ_SERVER_OPEN_STREAMS) {
 		end_with(call, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, "too many streams are open");
+	} else if (!admit(call)) {
+		call->no_more = true;
 	} else if (pq_rpcs[call->index].shape == PQ_RPC_BATCH) {
 		grpc_byte_buffer *frame = call->reading != NULL ? call->reading : grpc_raw_byte_buffer_create(NULL, 0);
 		call->reading = NULL;

@@ -54,6 +54,8 @@ create(struct pq_worker *worker)
 
 	worker->grpc = grpc_server_create(&channel_args, NULL);
 	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
+		if (!pq_worker_answers(worker, (enum pq_rpc_index)i))
+			continue;
 		bool with_message = pq_rpcs[i].shape != PQ_RPC_DIALOG && pq_rpcs[i].shape != PQ_RPC_FRAMES;
 		worker->methods[i] = grpc_server_register_method(
 			worker->grpc, pq_rpcs[i].path, NULL,
@@ -63,9 +65,15 @@ create(struct pq_worker *worker)
 }
 
 bool
-pq_worker_init(struct pq_worker *worker, struct pq_server *server)
+pq_worker_answers(const struct pq_worker *worker, enum pq_rpc_index index)
 {
-	*worker = (struct pq_worker){.server = server, .on_down = {on_down}};
+	return (worker->places | 1u << PQ_RPC_EVERYWHERE) & 1u << pq_rpcs[index].place;
+}
+
+bool
+pq_worker_init(struct pq_worker *worker, struct pq_server *server, unsigned places)
+{
+	*worker = (struct pq_worker){.server = server, .places = places, .on_down = {on_down}};
 	worker->jobs_end = &worker->jobs;
 	pq_arena_init(&worker->arena, PQ_SERVER_ARENA_BYTES);
 	if (!pq_unary_init_all(worker))
@@ -92,6 +100,8 @@ post_all(struct pq_worker *worker)
 {
 	pq_unary_post_all(worker);
 	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
+		if (!pq_worker_answers(worker, (enum pq_rpc_index)i))
+			continue;
 		switch (pq_rpcs[i].shape) {
 		case PQ_RPC_UNARY:
 			break;
@@ -177,6 +187,7 @@ run(void *context)
 	pq_merge_release(&worker->merge);
 	pq_encoder_release(&worker->encoder);
 	pq_revision_view_release(&worker->view);
+	pq_access_view_release(&worker->access);
 	return NULL;
 }
 
@@ -299,6 +310,12 @@ pq_worker_count(struct pq_worker *worker, enum pq_rpc_index index, const struct 
 	count_up(&worker->counts[index].calls, 1);
 	count_up(&worker->counts[index].refused, reply->code != GRPC_STATUS_OK);
 	log_call(&pq_rpcs[index], reply, bytes, began);
+}
+
+void
+pq_worker_count_refused(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply)
+{
+	pq_worker_count(worker, index, reply, 0, gpr_now(GPR_CLOCK_MONOTONIC));
 }
 
 void

@@ -32,13 +32,15 @@ struct pq_rpc_counts {
 struct pq_worker {
 	struct pq_server *server;
 	grpc_server *grpc;
-	void *methods[PQ_RPC_COUNT]; /* as gRPC knows them */
+	unsigned places;             /* a set of 1 << enum pq_rpc_place: which methods it answers */
+	void *methods[PQ_RPC_COUNT]; /* as gRPC knows them; NULL = it does not answer this one */
 	grpc_completion_queue *queue;
 	pthread_t thread;
 	struct pq_arena arena; /* scratch of the handler that runs */
 	struct pq_revision_view view;
+	struct pq_access_view access;
 	struct pq_encoder encoder;
-	uint64_t encoded; /* generation of the view whose rules the encoder knows */
+	uint64_t encoded;         /* generation of the view whose rules the encoder knows */
 	struct pq_unary *unaries; /* of all methods, and of those that do not exist */
 	size_t n_unaries;
 	struct pq_stream *streams; /* open or posted; a list */
@@ -47,9 +49,9 @@ struct pq_worker {
 	struct pq_frames *jobs;      /* those of them that have work to do: the first goes next */
 	struct pq_frames **jobs_end; /* where the next is added */
 	size_t frame_bytes;          /* that they hold */
-	uint64_t state; /* of the server, as the streams were told */
-	bool ending;    /* this worker has seen that the server ends */
-	bool down;      /* its queue is shut down: no batch may be started any more */
+	uint64_t state;              /* of the server, as the streams were told */
+	bool ending;                 /* this worker has seen that the server ends */
+	bool down;                   /* its queue is shut down: no batch may be started any more */
 	struct pq_tag on_down;
 	struct pq_merge merge;
 	unsigned events;  /* since nothing was there to do */
@@ -59,8 +61,14 @@ struct pq_worker {
 	uint64_t unimplemented;
 };
 
-/** Prepare a worker, its queue and its gRPC server. False: no memory, nothing to release. */
-bool pq_worker_init(struct pq_worker *worker, struct pq_server *server);
+/**
+ * Prepare a worker, its queue and its gRPC server, for the methods of `places` (1 << enum pq_rpc_place, or-ed) and those
+ * that are answered everywhere. False: no memory, nothing to release.
+ */
+bool pq_worker_init(struct pq_worker *worker, struct pq_server *server, unsigned places);
+
+/** Does the worker answer this method? */
+bool pq_worker_answers(const struct pq_worker *worker, enum pq_rpc_index index);
 
 /** Start the gRPC server, and the thread, which posts its calls. False: no thread. */
 bool pq_worker_start(struct pq_worker *worker);
@@ -89,6 +97,9 @@ bool pq_worker_bytes(grpc_byte_buffer *in, struct pq_bytes *ret, grpc_slice *ret
 /** Count a message that was answered or refused, and log it. `began` is when it was begun, of the monotonic clock. */
 void pq_worker_count(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply, size_t bytes,
                      gpr_timespec began);
+
+/** Count a call that was not let in, and log it. */
+void pq_worker_count_refused(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply);
 
 /** Have a message handled; arena, bounds, deadline, counts and log included. */
 void pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_buffer *in, gpr_timespec deadline,
