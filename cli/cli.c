@@ -12,6 +12,17 @@ struct command {
 	const char *usage;
 };
 
+/* How places are reached, in the help of fetch and push. */
+#define PLACE_FLAGS                                                                     \
+	"  --credentials FILE  names and passwords: Docker's config.json is such a file;\n" \
+	"                      AWS_ACCESS_KEY_ID and so on go before it\n"                  \
+	"  --ca FILE           authorities to trust instead of the system's (PEM)\n"        \
+	"  --s3-endpoint URL, --s3-region NAME\n"                                           \
+	"                      where the bucket is, if not at Amazon's us-east-1\n"         \
+	"  --allow-http        http:// to other machines, too\n"                            \
+	"\n"                                                                                \
+	"oci+http:// and http:// reach this machine without TLS. docs/distribution.md\n"
+
 static const struct command commands[] = {
 	{"check", pq_cmd_check, "read packs and report every fault in them",
      "pratique check [--no-cases] [--analyse] [--dates] [--strict] DIR...\n"
@@ -137,6 +148,30 @@ static const struct command commands[] = {
      "code fact), columns (a fact of symbols), only (some of its values), parties (a\n"
      "fact of each party that has the column's value, too) and special (columns with\n"
      "facts of their own). Exits with 1 where a cell moved.\n"},
+	{"fetch", pq_cmd_fetch, "get the newest revision from where it lies",
+     "pratique fetch URL -o FILE [--manifest FILE] [--trust FILE]... [FLAGS]\n"
+     "\n"
+     "Gets the store that the place points to: file:///DIR, https://HOST/PATH,\n"
+     "s3://BUCKET/PREFIX, oci://HOST/REPOSITORY:TAG. FILE is written whole or not at\n"
+     "all; what an interrupted run left in FILE.part is used.\n"
+     "\n"
+     "  -o, --output FILE   the store to write; what it held is the base of differences\n"
+     "  --manifest FILE     write the manifest there, too\n"
+     "  --trust FILE        public keys (PEM), one of which must have signed; repeatable.\n"
+     "                      Without it signatures are not verified\n"
+     "  --after N           refuse sequences up to N\n"
+     "  --base FILE         a store that is held, for differences\n"
+     "  --mark FILE         remember there what was fetched, and say \"unchanged\" next time\n" PLACE_FLAGS},
+	{"push", pq_cmd_push, "put a revision where others get it from",
+     "pratique push TARGET STORE MANIFEST [--base FILE]... [FLAGS]\n"
+     "\n"
+     "Puts a store and its manifest into file:///DIR, s3://BUCKET/PREFIX or\n"
+     "oci://HOST/REPOSITORY:TAG: first the content, last what points to it.\n"
+     "\n"
+     "  --base FILE         an older store that receivers hold: its differences are\n"
+     "                      pushed, too; repeatable\n"
+     "  --level N           of compression, 1 to 19 (12)\n"
+     "  --force             although a sequence that is not lower is there\n" PLACE_FLAGS},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -38,6 +38,8 @@ int pq_cmd_explain(int argc, char **argv);
 int pq_cmd_cases(int argc, char **argv);
 int pq_cmd_calendar(int argc, char **argv);
 int pq_cmd_grid(int argc, char **argv);
+int pq_cmd_fetch(int argc, char **argv);
+int pq_cmd_push(int argc, char **argv);
 
 /** Print a command's help to standard output, or all commands' where `name` is NULL. */
 void pq_cli_help(const char *name);
