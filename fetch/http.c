@@ -331,8 +331,8 @@ set_access(struct pq_http *http, struct curl_slist **headers)
 		curl_easy_setopt(http->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
 		curl_easy_setopt(http->curl, CURLOPT_XOAUTH2_BEARER, request->bearer);
 	}
-	/* A server that answers 100 late would cost a second each time. */
-	if (!add_header(headers, "Expect:"))
+	/* A server that answers 100 late would cost a second each time. (libcurl would sign the header that is not sent.) */
+	if (request->s3 == NULL && !add_header(headers, "Expect:"))
 		return false;
 	for (size_t i = 0; i < PQ_HTTP_HEADERS_MAX && request->headers[i] != NULL; i++)
 		if (!add_header(headers, request->headers[i]))
@@ -398,20 +398,24 @@ pq_http_do(struct pq_http *http, const struct pq_http_request *request, struct p
 	return status != PQ_OK ? status : http->status;
 }
 
-/* The first line of what a server said, as far as it is text. */
+/* What a server said, on one line and as far as it is text; what XML begins with says nothing. */
 static void
 first_words(const struct pq_http_answer *answer, char *ret, size_t size)
 {
-	size_t n = 0;
+	size_t n = 0, i = 0;
 
-	for (size_t i = 0; i < answer->body_len && n + 1 < size; i++) {
+	if (answer->body_len > 5 && memcmp(answer->body, "<?xml", 5) == 0)
+		i = strcspn(answer->body, ">") + 1;
+	for (; i < answer->body_len && n + 1 < size; i++) {
 		unsigned char c = (unsigned char)answer->body[i];
 
-		if (c == '\n' && n > 0)
-			break;
-		if (c >= 0x20 && c < 0x7f)
+		if (c > 0x20 && c < 0x7f)
 			ret[n++] = (char)c;
+		else if (n > 0 && ret[n - 1] != ' ')
+			ret[n++] = ' ';
 	}
+	while (n > 0 && ret[n - 1] == ' ')
+		n--;
 	ret[n] = '\0';
 }
 
