@@ -22,7 +22,8 @@ struct pq_frames {
 	struct pq_frames *next, *previous;
 	struct pq_frames *next_job;
 	grpc_call *call; /* NULL = only posted */
-	gpr_timespec deadline;
+	gpr_timespec deadline, started;
+	grpc_status_code code; /* that it ended with; CANCELLED until then */
 	grpc_metadata_array metadata;
 	int cancelled;
 	unsigned pending; /* batches in flight, and the place among the jobs */
@@ -118,8 +119,10 @@ drop(struct pq_frames *call)
 	grpc_metadata_array_destroy(&call->metadata);
 	grpc_slice_unref(call->message);
 	grpc_slice_unref(call->trailer.value);
-	if (call->call != NULL)
+	if (call->call != NULL) {
+		pq_worker_ended(worker, call->index, call->code, call->started);
 		grpc_call_unref(call->call);
+	}
 	free(call);
 }
 
@@ -176,8 +179,9 @@ add_status(struct pq_frames *call, grpc_op *ops, size_t n, struct pq_reply *repl
 		call->trailer.value = reply->details;
 		grpc_slice_unref(reply->payload);
 	}
+	call->code = reply != NULL ? reply->code : GRPC_STATUS_OK;
 	ops[n].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
-	ops[n].data.send_status_from_server.status = reply != NULL ? reply->code : GRPC_STATUS_OK;
+	ops[n].data.send_status_from_server.status = call->code;
 	ops[n].data.send_status_from_server.status_details = reply != NULL ? &call->message : NULL;
 	ops[n].data.send_status_from_server.trailing_metadata = &call->trailer;
 	ops[n].data.send_status_from_server.trailing_metadata_count = !GRPC_SLICE_IS_EMPTY(call->trailer.value);
@@ -269,6 +273,7 @@ begin_frame(struct pq_frames *call)
 		queue_job(call);
 		return;
 	}
+	worker->asked = &call->metadata;
 	pq_worker_count(worker, call->index, &reply, grpc_byte_buffer_length(call->in), call->began);
 	end(call, &reply);
 }
@@ -312,6 +317,7 @@ pq_frames_work(struct pq_worker *worker)
 		if (!pq_batch_step(&call->batch, worker, &reply)) {
 			queue_job(call);
 		} else {
+			worker->asked = &call->metadata;
 			pq_worker_count(worker, call->index, &reply, call->bytes.len, call->began);
 			leave_work(call);
 			if (reply.code != GRPC_STATUS_OK) {
@@ -374,6 +380,7 @@ admit(struct pq_frames *call)
 
 	if (pq_admits(call->worker, call->index, call->call, &call->metadata, &reply))
 		return true;
+	call->worker->asked = &call->metadata;
 	pq_worker_count_refused(call->worker, call->index, &reply);
 	end(call, &reply);
 	return false;
@@ -393,6 +400,9 @@ on_request(struct pq_tag *tag, bool ok)
 		return;
 	}
 	pq_frames_post(worker, call->index);
+	pq_worker_began(worker, call->index);
+	call->started = gpr_now(GPR_CLOCK_MONOTONIC);
+	call->code = GRPC_STATUS_CANCELLED;
 	close.data.recv_close_on_server.cancelled = &call->cancelled;
 	call->pending++; /* of this function: nothing below frees the call */
 	start(call, &close, 1, &call->on_close);

@@ -4,7 +4,6 @@
 
 #include "policy/decide.h"
 
-
 static void
 refuse_fields(struct pq_reply *ret, struct pq_arena *arena, const struct pq_violation *at, size_t n,
               const struct pq_err *err)
@@ -64,6 +63,8 @@ pq_decide_bytes(struct pq_worker *worker, const struct pq_bytes *in, struct pq_d
 		refuse_fields(ret, arena, found, n_found, &err);
 	else if (status != PQ_OK)
 		refuse_status(ret, arena, status, &err);
+	else
+		pq_count_up(&worker->outcomes[ret_decision->outcome], 1);
 	return status == PQ_OK;
 }
 

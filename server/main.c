@@ -57,12 +57,19 @@ complain(const char *event, const struct pq_err *err, int code)
 static void
 tell_ready(const struct pq_server *server, int fd)
 {
-	for (size_t i = 0; i < server->n_addresses; i++)
-		PQ_LOG(PQ_LOG_INFO, "listening", PQ_LOG_TEXT("address", server->addresses[i].target));
+	const char *targets[2 * PQ_SERVER_LISTEN_MAX + 1];
+	size_t n = 0;
+
+	for (; n < server->n_addresses; n++)
+		targets[n] = server->addresses[n].target;
+	if (server->http != NULL)
+		targets[n++] = server->metrics_address.target;
+	for (size_t i = 0; i < n; i++)
+		PQ_LOG(PQ_LOG_INFO, "listening", PQ_LOG_TEXT("address", targets[i]));
 	if (fd < 0)
 		return;
-	for (size_t i = 0; i < server->n_addresses; i++) {
-		if (dprintf(fd, "%s\n", server->addresses[i].target) < 0) {
+	for (size_t i = 0; i < n; i++) {
+		if (dprintf(fd, "%s\n", targets[i]) < 0) {
 			PQ_LOG(PQ_LOG_WARN, "ready_fd", PQ_LOG_TEXT("error", strerror(errno)));
 			break;
 		}

@@ -27,6 +27,7 @@ static const struct option options[] = {
 	{"--tokens", "PRATIQUE_TOKENS", TEXT, MEMBER(tokens), 0, 0},
 	{"--admin-listen", "PRATIQUE_ADMIN_LISTEN", LISTEN, MEMBER(admin_listen), MEMBER(n_admin_listen),
      PQ_SERVER_LISTEN_MAX},
+	{"--metrics-listen", "PRATIQUE_METRICS_LISTEN", LISTEN, MEMBER(metrics_listen), MEMBER(n_metrics_listen), 1},
 	{"--admin-on-main", "PRATIQUE_ADMIN_ON_MAIN", SWITCH, MEMBER(admin_on_main), 0, 0},
 	{"--shards", "PRATIQUE_SHARDS", UNSIGNED, MEMBER(shards), 1, PQ_SERVER_WORKERS_MAX},
 	{"--merge-replies", "PRATIQUE_MERGE_REPLIES", ON_OFF, MEMBER(merge_replies), 0, 0},
@@ -125,7 +126,8 @@ check_reachable(const struct option *option, const struct pq_address *address, c
 {
 	bool roles = to->roles != NULL || to->tokens != NULL;
 
-	if (!address->reachable)
+	/* Metrics tell nothing of requests, and are read from elsewhere. */
+	if (!address->reachable || option->offset == MEMBER(metrics_listen))
 		return PQ_OK;
 	if (option->offset == MEMBER(admin_listen) && (to->tls_cert == NULL || !roles))
 		return pq_fail_at(err, PQ_EINVAL, source, 0, 0,
@@ -152,7 +154,8 @@ add_address(const struct option *option, const char *text, const char *source, s
 	bool allowed = option->offset != MEMBER(listen) || proven || to->insecure_public;
 
 	if (*n == option->max)
-		return pq_fail_at(err, PQ_EINVAL, source, 0, 0, "at most %zu addresses", option->max);
+		return pq_fail_at(err, PQ_EINVAL, source, 0, 0, "at most %zu address%s", option->max,
+		                  option->max > 1 ? "es" : "");
 	enum pq_status status = pq_address_parse(text, allowed, source, &array[*n], err);
 	if (status == PQ_OK)
 		status = check_reachable(option, &array[*n], to, source, err);
@@ -222,7 +225,8 @@ read_arguments(int argc, char *const *argv, struct given *given, struct pq_optio
 		if (option->kind == LISTEN) {
 			size_t *n = &given->n_addresses[option - options];
 			if (*n == option->max)
-				return pq_fail_at(err, PQ_EINVAL, option->flag, 0, 0, "at most %zu addresses", option->max);
+				return pq_fail_at(err, PQ_EINVAL, option->flag, 0, 0, "at most %zu address%s", option->max,
+				                  option->max > 1 ? "es" : "");
 			given->addresses[option - options][(*n)++] = value;
 		}
 		given->value[option - options] = value;

@@ -20,10 +20,12 @@ struct pq_options {
 	size_t n_listen; /* at least one */
 	struct pq_address admin_listen[PQ_SERVER_LISTEN_MAX];
 	size_t n_admin_listen;
-	bool admin_on_main;              /* methods of administration are answered on `listen`, too */
-	const char *tls_cert, *tls_key;  /* paths of PEM files; NULL = plain connections */
-	const char *tls_client_ca;       /* NULL = clients need no certificate */
-	const char *roles, *tokens;      /* paths; NULL = none */
+	bool admin_on_main;             /* methods of administration are answered on `listen`, too */
+	const char *tls_cert, *tls_key; /* paths of PEM files; NULL = plain connections */
+	const char *tls_client_ca;      /* NULL = clients need no certificate */
+	const char *roles, *tokens;     /* paths; NULL = none */
+	struct pq_address metrics_listen;
+	size_t n_metrics_listen;         /* 0 or 1 */
 	unsigned shards;                 /* threads that answer */
 	size_t max_message_bytes;        /* of a request */
 	size_t max_batch_items;          /* requests in a batch or frame */

@@ -3,11 +3,12 @@
 #include "proto/descriptor_set.h"
 #include "server/listen.h"
 #include "server/log.h"
+#include "server/metrics_http.h"
 
 #include <assert.h>
 #include <grpc/support/time.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
 static enum pq_status
 no_memory(struct pq_err *err)
@@ -64,6 +65,8 @@ prepare(struct pq_server *server, struct pq_err *err)
 		status = add_workers(server, err);
 	if (status == PQ_OK)
 		status = pq_listen(server, err);
+	if (status == PQ_OK)
+		status = pq_metrics_http_start(server, err);
 	return status;
 }
 
@@ -117,12 +120,14 @@ discard(struct pq_worker *worker)
 static void
 destroy(struct pq_server *server)
 {
+	pq_metrics_http_stop(server);
 	for (size_t i = 0; i < server->n_workers; i++)
 		pq_worker_release(&server->workers[i]);
 	pq_server_unlink(server);
 	pq_descriptors_free(server->descriptors);
 	pq_revision_publisher_release(&server->revisions);
 	pq_access_publisher_release(&server->access);
+	pq_metrics_release(&server->metrics);
 	grpc_shutdown_blocking();
 	pq_tls_free(server->tls);
 	free(server);
@@ -156,6 +161,8 @@ pq_server_start(const struct pq_options *options, struct pq_revision *revision, 
 	}
 	grpc_init();
 	server->options = options;
+	server->started_s = (int64_t)time(NULL);
+	pq_metrics_init(&server->metrics);
 	pq_revision_publisher_init(&server->revisions);
 	pq_revision_publish(&server->revisions, revision);
 	enum pq_status status = prepare(server, err);
@@ -232,4 +239,5 @@ pq_server_unlink(const struct pq_server *server)
 {
 	for (size_t i = 0; i < server->n_addresses; i++)
 		pq_address_unlink(&server->addresses[i]);
+	pq_address_unlink(&server->metrics_address);
 }

@@ -24,7 +24,11 @@ struct pq_server {
 	struct pq_revision_publisher revisions;
 	struct pq_tls *tls; /* NULL: all connections are plain */
 	struct pq_access_publisher access;
-	bool guarded; /* callers have to show who they are; server/admit.h */
+	struct pq_metrics metrics;
+	struct MHD_Daemon *http; /* of --metrics-listen; NULL = none */
+	struct pq_address metrics_address;
+	int64_t started_s; /* since 1970-01-01 */
+	bool guarded;      /* callers have to show who they are; server/admit.h */
 	struct pq_descriptors *descriptors;
 	_Atomic(bool) serving;   /* what health says */
 	_Atomic(uint64_t) state; /* grows with each change of it, so that workers tell their watches */

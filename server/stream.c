@@ -19,7 +19,8 @@ struct pq_stream {
 	enum pq_rpc_index index;
 	struct pq_stream *next, *previous;
 	grpc_call *call; /* NULL = only posted */
-	gpr_timespec deadline;
+	gpr_timespec deadline, began;
+	grpc_status_code code; /* that it ended with; CANCELLED until then */
 	grpc_metadata_array metadata;
 	grpc_byte_buffer *in, *out;
 	int cancelled;
@@ -59,8 +60,10 @@ drop(struct pq_stream *stream)
 	grpc_metadata_array_destroy(&stream->metadata);
 	grpc_slice_unref(stream->last);
 	grpc_slice_unref(stream->trailer.value);
-	if (stream->call != NULL)
+	if (stream->call != NULL) {
+		pq_worker_ended(worker, stream->index, stream->code, stream->began);
 		grpc_call_unref(stream->call);
+	}
 	free(stream);
 }
 
@@ -133,6 +136,7 @@ end_with(struct pq_stream *stream, grpc_status_code code, const char *message, g
 
 	if (!stream->ended) {
 		stream->ended = true;
+		stream->code = code;
 		stream->trailer = (grpc_metadata){.key = grpc_slice_from_static_string(DETAILS_KEY)};
 		stream->trailer.value = grpc_slice_ref(details);
 		greet(stream, ops, &n);
@@ -173,6 +177,7 @@ answer(struct pq_stream *stream)
 	grpc_op ops[2] = {0};
 	size_t n = 0;
 
+	stream->worker->asked = &stream->metadata;
 	pq_worker_handle(stream->worker, stream->index, stream->in, stream->deadline, &stream->state, &reply);
 	if (stream->in != NULL)
 		grpc_byte_buffer_destroy(stream->in);
@@ -218,6 +223,7 @@ admit(struct pq_stream *stream)
 
 	if (pq_admits(stream->worker, stream->index, stream->call, &stream->metadata, &reply))
 		return true;
+	stream->worker->asked = &stream->metadata;
 	pq_worker_count_refused(stream->worker, stream->index, &reply);
 	end_with(stream, reply.code, reply.message, reply.details);
 	grpc_slice_unref(reply.payload);
@@ -239,6 +245,9 @@ on_request(struct pq_tag *tag, bool ok)
 		return;
 	}
 	pq_stream_post(worker, stream->index);
+	pq_worker_began(worker, stream->index);
+	stream->began = gpr_now(GPR_CLOCK_MONOTONIC);
+	stream->code = GRPC_STATUS_CANCELLED;
 	close.data.recv_close_on_server.cancelled = &stream->cancelled;
 	start(stream, &close, 1, &stream->on_close);
 	if (worker->n_streams > PQ_SERVER_OPEN_STREAMS)

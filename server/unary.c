@@ -100,7 +100,7 @@ refuse_unknown(struct pq_unary *unary)
 
 	reply.details = grpc_empty_slice();
 	reply.payload = grpc_empty_slice();
-	unary->worker->unimplemented++;
+	pq_count_up(&unary->worker->unimplemented, 1);
 	send(unary, &reply);
 }
 
@@ -121,6 +121,8 @@ on_request(struct pq_tag *tag, bool ok)
 		refuse_unknown(unary);
 		return;
 	}
+	pq_worker_began(unary->worker, unary->index);
+	unary->worker->asked = &unary->metadata;
 	if (pq_admits(unary->worker, unary->index, unary->call, &unary->metadata, &reply))
 		pq_worker_handle(unary->worker, unary->index, unary->in, unary->deadline, NULL, &reply);
 	else

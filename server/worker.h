@@ -10,6 +10,7 @@
 
 #include "server/codec.h"
 #include "server/merge.h"
+#include "server/metrics.h"
 #include "server/revision.h"
 #include "server/rpc.h"
 
@@ -22,11 +23,6 @@ struct pq_unary;
 
 struct pq_tag {
 	void (*on)(struct pq_tag *tag, bool ok);
-};
-
-/** Written by the worker's thread alone; any may read. */
-struct pq_rpc_counts {
-	_Atomic(uint64_t) calls, refused;
 };
 
 struct pq_worker {
@@ -58,7 +54,9 @@ struct pq_worker {
 	unsigned unsent;  /* of them, since the answers were last sent */
 	unsigned waiting; /* of them, since the last slice of a batch */
 	struct pq_rpc_counts counts[PQ_RPC_COUNT];
-	uint64_t unimplemented;
+	_Atomic(uint64_t) outcomes[PQ_OUTCOME_COUNT]; /* of decisions */
+	_Atomic(uint64_t) unimplemented;              /* calls of methods that do not exist */
+	const grpc_metadata_array *asked;             /* of the call that is handled, for the log; NULL = none */
 };
 
 /**
@@ -97,6 +95,15 @@ bool pq_worker_bytes(grpc_byte_buffer *in, struct pq_bytes *ret, grpc_slice *ret
 /** Count a message that was answered or refused, and log it. `began` is when it was begun, of the monotonic clock. */
 void pq_worker_count(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply, size_t bytes,
                      gpr_timespec began);
+
+/** Count a call that begins. */
+void pq_worker_began(struct pq_worker *worker, enum pq_rpc_index index);
+
+/**
+ * Count the end of a call that is no single message: a stream or a batch, from `began` on. Those of single messages are
+ * counted by pq_worker_count().
+ */
+void pq_worker_ended(struct pq_worker *worker, enum pq_rpc_index index, grpc_status_code code, gpr_timespec began);
 
 /** Count a call that was not let in, and log it. */
 void pq_worker_count_refused(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply);
