@@ -1,8 +1,8 @@
 /* pratique calendar: the dates on which a store speaks differently of one country, and what changes. */
+#include "policy/calendar.h"
 #include "cli/cli.h"
 #include "cli/flags.h"
 #include "cli/source.h"
-#include "policy/calendar.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -11,12 +11,18 @@ static const char *
 words_of(enum pq_change_kind kind)
 {
 	switch (kind) {
-	case PQ_CHANGE_ROW_BEGINS: return "row begins";
-	case PQ_CHANGE_ROW_ENDS: return "row ends";
-	case PQ_CHANGE_GAINS: return "now";
-	case PQ_CHANGE_LOSES: return "no longer";
-	case PQ_CHANGE_RULE_BEGINS: return "rule can apply";
-	case PQ_CHANGE_RULE_ENDS: return "rule cannot apply";
+	case PQ_CHANGE_ROW_BEGINS:
+		return "row begins";
+	case PQ_CHANGE_ROW_ENDS:
+		return "row ends";
+	case PQ_CHANGE_GAINS:
+		return "now";
+	case PQ_CHANGE_LOSES:
+		return "no longer";
+	case PQ_CHANGE_RULE_BEGINS:
+		return "rule can apply";
+	case PQ_CHANGE_RULE_ENDS:
+		return "rule cannot apply";
 	}
 	return "";
 }
@@ -93,8 +99,7 @@ answer(const struct question *q)
 		return pq_cli_fail(&err);
 	pq_arena_init(&arena, PQ_CLI_PACKS_BYTES);
 	int code = PQ_EXIT_OK;
-	enum pq_status status =
-		pq_calendar_of(source.image, q->fact, q->value, q->from, q->until, &arena, &calendar, &err);
+	enum pq_status status = pq_calendar_of(source.image, q->fact, q->value, q->from, q->until, &arena, &calendar, &err);
 	if (status == PQ_OK)
 		print_calendar(&calendar, q->fact, q->value);
 	else

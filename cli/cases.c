@@ -156,8 +156,9 @@ pq_cmd_cases(int argc, char **argv)
 	if (optind == argc)
 		return pq_cli_usage(argv[0], "name the files of the cases");
 
-	enum pq_status status = store != NULL ? pq_source_open_store(&run.source, store, &err)
-	                                      : pq_source_open_server(&run.source, server, timeout_ms, &err);
+	enum pq_status status = store != NULL
+	                            ? pq_source_open_store(&run.source, store, &err)
+	                            : pq_source_open_server(&run.source, server, &options.access, timeout_ms, &err);
 	if (status != PQ_OK)
 		return pq_cli_fail(&err);
 	pq_arena_init(&run.arena, PQ_CLI_DECISION_BYTES);

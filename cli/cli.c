@@ -12,6 +12,17 @@ struct command {
 	const char *usage;
 };
 
+/* How places are reached, in the help of fetch and push. */
+#define PLACE_FLAGS                                                                     \
+	"  --credentials FILE  names and passwords: Docker's config.json is such a file;\n" \
+	"                      AWS_ACCESS_KEY_ID and so on go before it\n"                  \
+	"  --ca FILE           authorities to trust instead of the system's (PEM)\n"        \
+	"  --s3-endpoint URL, --s3-region NAME\n"                                           \
+	"                      where the bucket is, if not at Amazon's us-east-1\n"         \
+	"  --allow-http        http:// to other machines, too\n"                            \
+	"\n"                                                                                \
+	"oci+http:// and http:// reach this machine without TLS. docs/distribution.md\n"
+
 static const struct command commands[] = {
 	{"check", pq_cmd_check, "read packs and report every fault in them",
      "pratique check [--no-cases] [--analyse] [--dates] [--strict] DIR...\n"
@@ -53,6 +64,10 @@ static const struct command commands[] = {
      "  --store FILE         decide here, with this sealed store\n"
      "  --server ADDRESS     ask a server: 127.0.0.1:8300, unix:/run/pratique.sock\n"
      "  --timeout MS         wait this long for the server (10000)\n"
+     "  --tls-ca FILE        reach it by TLS; it is vouched for by these authorities (PEM)\n"
+     "  --tls-cert FILE, --tls-key FILE\n"
+     "                       show it this certificate\n"
+     "  --token-file FILE    show it the token in the first line of this file\n"
      "  --json               print the decision as one line of JSON\n"
      "\n"
      "  --as-of DATE         day of the transaction, YYYY-MM-DD\n"
@@ -101,6 +116,8 @@ static const struct command commands[] = {
      "  --store FILE       decide here, with this sealed store\n"
      "  --server ADDRESS   ask a server\n"
      "  --timeout MS       wait this long for each answer (10000)\n"
+     "  --tls-ca FILE, --tls-cert FILE, --tls-key FILE, --token-file FILE\n"
+     "                     as of decide\n"
      "  --json             a line of JSON a case: id, passed, decision\n"},
 	{"calendar", pq_cmd_calendar, "the dates on which something changes, and what",
      "pratique calendar --store FILE (--to COUNTRY | --fact NAME=VALUE)\n"
@@ -131,6 +148,123 @@ static const struct command commands[] = {
      "code fact), columns (a fact of symbols), only (some of its values), parties (a\n"
      "fact of each party that has the column's value, too) and special (columns with\n"
      "facts of their own). Exits with 1 where a cell moved.\n"},
+	{"fetch", pq_cmd_fetch, "get the newest revision from where it lies",
+     "pratique fetch URL -o FILE [--manifest FILE] [--trust FILE]... [FLAGS]\n"
+     "\n"
+     "Gets the store that the place points to: file:///DIR, https://HOST/PATH,\n"
+     "s3://BUCKET/PREFIX, oci://HOST/REPOSITORY:TAG. FILE is written whole or not at\n"
+     "all; what an interrupted run left in FILE.part is used.\n"
+     "\n"
+     "  -o, --output FILE   the store to write; what it held is the base of differences\n"
+     "  --manifest FILE     write the manifest there, too\n"
+     "  --trust FILE        public keys (PEM), one of which must have signed; repeatable.\n"
+     "                      Without it signatures are not verified\n"
+     "  --after N           refuse sequences up to N\n"
+     "  --base FILE         a store that is held, for differences\n"
+     "  --mark FILE         remember there what was fetched, and say \"unchanged\" next time\n" PLACE_FLAGS},
+	{"push", pq_cmd_push, "put a revision where others get it from",
+     "pratique push TARGET STORE MANIFEST [--base FILE]... [FLAGS]\n"
+     "\n"
+     "Puts a store and its manifest into file:///DIR, s3://BUCKET/PREFIX or\n"
+     "oci://HOST/REPOSITORY:TAG: first the content, last what points to it.\n"
+     "\n"
+     "  --base FILE         an older store that receivers hold: its differences are\n"
+     "                      pushed, too; repeatable\n"
+     "  --level N           of compression, 1 to 19 (12)\n"
+     "  --force             although a sequence that is not lower is there\n" PLACE_FLAGS},
+	{"keygen", pq_cmd_keygen, "make a pair of keys to sign revisions with",
+     "pratique keygen -o PREFIX\n"
+     "\n"
+     "Writes PREFIX.key, the private key, which only its owner may read, and PREFIX.pub,\n"
+     "the public one. Neither may exist.\n"},
+	{"sign", pq_cmd_sign, "state which place a store takes, and sign it",
+     "pratique sign --key FILE --sequence N [--note TEXT] STORE -o MANIFEST\n"
+     "pratique sign --key FILE --manifest MANIFEST [-o MANIFEST]\n"
+     "\n"
+     "Makes the manifest of a sealed store, or adds a signature to one.\n"
+     "\n"
+     "  --key FILE            the private key that signs\n"
+     "  --sequence N          the place among the revisions: higher than all before\n"
+     "  --note TEXT           a line for people\n"
+     "  -o, --output FILE     the manifest to write\n"},
+	{"verify", pq_cmd_verify, "verify a manifest, and the store it speaks of",
+     "pratique verify --trust FILE... MANIFEST [STORE]\n"
+     "\n"
+     "  --trust FILE   public keys, one or more in a file; repeatable. One good signature\n"
+     "                 of one of them is enough\n"},
+	{"revisions", pq_cmd_revisions, "list the revisions of a directory",
+     "pratique revisions --data DIR [--json]\n"
+     "\n"
+     "Prints a line for each revision: sequence, digest, when it was stated, how many have\n"
+     "signed it, whether it is active or planned, and its note.\n"
+     "\n"
+     "  --json   a line of JSON each\n"},
+	{"publish", pq_cmd_publish, "put a revision into a directory",
+     "pratique publish --data DIR (STORE | PACKS...) [--activate | --at TIME] [FLAGS]\n"
+     "\n"
+     "Takes a sealed store, or folders of packs, which are compiled and sealed; verifies\n"
+     "it, runs its own cases, and records it. The directory is made if it is not there.\n"
+     "\n"
+     "  --data DIR     the revision directory; no server may be running on it\n"
+     "  --trust FILE   public keys whose signatures count; repeatable. Without it\n"
+     "                 unsigned revisions are taken, too\n"
+     "  --by NAME      who does it, for the journal (your user name)\n"
+     "  --manifest M   the signed manifest of the store\n"
+     "  --key FILE     sign here, with this private key\n"
+     "  --sequence N   its place (the next)\n"
+     "  --note TEXT    a line for people\n"
+     "  --activate     activate it at once\n"
+     "  --at TIME      plan its activation: 2026-11-24T16:30:00Z\n"},
+	{"activate", pq_cmd_activate, "make a revision the active one",
+     "pratique activate --data DIR (SEQUENCE | --due) [FLAGS]\n"
+     "\n"
+     "The sequence must be higher than the active one; see rollback.\n"
+     "\n"
+     "  --data DIR     the revision directory; no server may be running on it\n"
+     "  --trust FILE   public keys whose signatures count; repeatable. Without it\n"
+     "                 unsigned revisions are taken, too\n"
+     "  --by NAME      who does it, for the journal (your user name)\n"
+     "  --due          carry out the plans whose time has come; a server does so by itself\n"
+     "  --note TEXT    a remark for the journal\n"},
+	{"schedule", pq_cmd_schedule, "plan an activation, or take the plan back",
+     "pratique schedule --data DIR SEQUENCE (--at TIME | --cancel) [FLAGS]\n"
+     "\n"
+     "  --data DIR     the revision directory; no server may be running on it\n"
+     "  --trust FILE   public keys whose signatures count; repeatable. Without it\n"
+     "                 unsigned revisions are taken, too\n"
+     "  --by NAME      who does it, for the journal (your user name)\n"
+     "  --at TIME      when, in UTC: 2026-11-24T16:30:00Z\n"
+     "  --cancel       take the plan back\n"
+     "  --note TEXT    a remark for the journal\n"},
+	{"rollback", pq_cmd_rollback, "go back to the content of an earlier revision",
+     "pratique rollback --data DIR SEQUENCE [FLAGS]\n"
+     "pratique rollback --data DIR --manifest M [FLAGS]\n"
+     "\n"
+     "A rollback is a new sequence with the old content, and signed like any other; it is\n"
+     "activated at once.\n"
+     "\n"
+     "  --data DIR     the revision directory; no server may be running on it\n"
+     "  --trust FILE   public keys whose signatures count; repeatable. Without it\n"
+     "                 unsigned revisions are taken, too\n"
+     "  --by NAME      who does it, for the journal (your user name)\n"
+     "  --key FILE     sign it here, with this private key\n"
+     "  --draft FILE   only write its manifest, to be signed elsewhere\n"
+     "  --manifest M   the manifest that was signed elsewhere\n"
+     "  --no-activate  only publish it\n"
+     "  --note TEXT    a line for people\n"},
+	{"prune", pq_cmd_prune, "forget old revisions",
+     "pratique prune --data DIR --keep N [FLAGS]\n"
+     "\n"
+     "Forgets all but the N highest sequences, the active revision and planned ones, and\n"
+     "deletes what no revision needs any more.\n"
+     "\n"
+     "  --by NAME      who does it, for the journal (your user name)\n"},
+	{"journal", pq_cmd_journal, "who did what with the revisions, and when",
+     "pratique journal --data DIR [--after ID] [--max N] [--json]\n"
+     "\n"
+     "  --after ID   only records after this one\n"
+     "  --max N      at most so many\n"
+     "  --json       a line of JSON each\n"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -215,7 +349,7 @@ pq_cli_help(const char *name)
 	}
 	puts("pratique: what licence does this transaction need?\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		printf("  pratique %-8s  %s\n", commands[i].name, commands[i].summary);
+		printf("  pratique %-9s  %s\n", commands[i].name, commands[i].summary);
 	puts("  pratique help [COMMAND]\n  pratique version");
 }
 

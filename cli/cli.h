@@ -38,6 +38,18 @@ int pq_cmd_explain(int argc, char **argv);
 int pq_cmd_cases(int argc, char **argv);
 int pq_cmd_calendar(int argc, char **argv);
 int pq_cmd_grid(int argc, char **argv);
+int pq_cmd_fetch(int argc, char **argv);
+int pq_cmd_push(int argc, char **argv);
+int pq_cmd_keygen(int argc, char **argv);
+int pq_cmd_sign(int argc, char **argv);
+int pq_cmd_verify(int argc, char **argv);
+int pq_cmd_revisions(int argc, char **argv);
+int pq_cmd_publish(int argc, char **argv);
+int pq_cmd_activate(int argc, char **argv);
+int pq_cmd_schedule(int argc, char **argv);
+int pq_cmd_rollback(int argc, char **argv);
+int pq_cmd_prune(int argc, char **argv);
+int pq_cmd_journal(int argc, char **argv);
 
 /** Print a command's help to standard output, or all commands' where `name` is NULL. */
 void pq_cli_help(const char *name);

@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FLAGS_MAX 32
 /* Values that getopt returns for the table's entries; above every character. */
 #define FIRST 1000
+/* And for those of every command with --server. */
+#define ACCESS 2000
 
 static int
 stop(struct pq_flags *options, int code)
@@ -34,27 +37,54 @@ complain(struct pq_flags *options, char **argv, int result)
 	return stop(options, pq_cli_usage(argv[0], "there is no option %.200s (or it is cut too short)", word));
 }
 
-int
-pq_flags_next(struct pq_flags *options, int argc, char **argv, const struct pq_flag *table)
+/* Options that every command with --server has; where each of them goes. */
+static const struct {
+	const char *name;
+	size_t offset;
+} access_options[] = {
+	{"tls-ca", offsetof(struct pq_channel_access, tls_ca)},
+	{"tls-cert", offsetof(struct pq_channel_access, tls_cert)},
+	{"tls-key", offsetof(struct pq_channel_access, tls_key)},
+	{"token-file", offsetof(struct pq_channel_access, token_file)},
+};
+
+#define N_ACCESS (sizeof(access_options) / sizeof(access_options[0]))
+
+/* What getopt needs to know of a table; its letters, too. */
+static size_t
+describe(const struct pq_flag *table, struct option *ret_options, char *ret_letters)
 {
 	static const int arguments[] = {
 		[PQ_FLAG_PLAIN] = no_argument, [PQ_FLAG_VALUE] = required_argument, [PQ_FLAG_MAY] = optional_argument};
-	struct option long_options[FLAGS_MAX + 2] = {0};
-	char letters[2 * FLAGS_MAX + 4] = ":h";
-	size_t n = 0, used = 2;
+	size_t n = 0, used = strlen(ret_letters);
+	bool server = false;
 
 	for (; table[n].name != NULL && n < FLAGS_MAX; n++) {
-		long_options[n] = (struct option){table[n].name, arguments[table[n].has_value], NULL, FIRST + (int)n};
+		ret_options[n] = (struct option){table[n].name, arguments[table[n].has_value], NULL, FIRST + (int)n};
+		server = server || strcmp(table[n].name, "server") == 0;
 		if (table[n].letter != 0) {
-			letters[used++] = table[n].letter;
+			ret_letters[used++] = table[n].letter;
 			if (table[n].has_value == PQ_FLAG_VALUE)
-				letters[used++] = ':';
+				ret_letters[used++] = ':';
 		}
 	}
-	long_options[n] = (struct option){"help", no_argument, NULL, 'h'};
+	ret_options[n] = (struct option){"help", no_argument, NULL, 'h'};
+	for (size_t i = 0; server && i < N_ACCESS; i++)
+		ret_options[n + 1 + i] = (struct option){access_options[i].name, required_argument, NULL, ACCESS + (int)i};
+	return n;
+}
+
+int
+pq_flags_next(struct pq_flags *options, int argc, char **argv, const struct pq_flag *table)
+{
+	struct option long_options[FLAGS_MAX + N_ACCESS + 2] = {0};
+	char letters[2 * FLAGS_MAX + 4] = ":h";
+	size_t n = describe(table, long_options, letters);
+	int result;
 
 	opterr = 0;
-	int result = getopt_long(argc, argv, letters, long_options, NULL);
+	while ((result = getopt_long(argc, argv, letters, long_options, NULL)) >= ACCESS)
+		*(const char **)(void *)((char *)&options->access + access_options[result - ACCESS].offset) = optarg;
 	if (result == -1)
 		return -1;
 	if (result == 'h') {

@@ -4,6 +4,8 @@
 #ifndef PQ_CLI_FLAGS_H
 #define PQ_CLI_FLAGS_H
 
+#include "cli/channel.h"
+
 #include <stdbool.h>
 
 /** One option of a command. */
@@ -19,14 +21,16 @@ struct pq_flag {
 
 /** Where reading stands. Start with {0}. */
 struct pq_flags {
-	int code;          /* exit code once pq_flags_next() has returned -1 with `stop` */
-	bool stop;         /* help was printed or something was wrong: return `code` */
-	const char *value; /* of the option just read; NULL = none was given */
+	int code;                        /* exit code once pq_flags_next() has returned -1 with `stop` */
+	bool stop;                       /* help was printed or something was wrong: return `code` */
+	const char *value;               /* of the option just read; NULL = none was given */
+	struct pq_channel_access access; /* as far as it was read */
 };
 
 /**
  * The next option's index in `table` (ended by an entry without a name), or -1 at the end. Operands may stand between
- * options; after the end they are argv[optind] on. --help is known everywhere. `stop` tells why reading ended.
+ * options; after the end they are argv[optind] on. --help is known everywhere, and those of `access` where the table has
+ * --server; they are taken in here, and not returned. `stop` tells why reading ended.
  */
 int pq_flags_next(struct pq_flags *options, int argc, char **argv, const struct pq_flag *table);
 

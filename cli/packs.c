@@ -194,22 +194,23 @@ pq_build_compile(struct pq_build *build, struct pq_err *err)
 	return pq_image_open(build->blobs, build->n_blobs, &build->image, err);
 }
 
-size_t
-pq_build_cases(const struct pq_build *build, FILE *out, size_t *ret_n)
+/* Run the cases of an image. Returns the number of failures. */
+static size_t
+run_cases(const struct pq_image *image, FILE *out, size_t *ret_n)
 {
 	struct pq_image_counts counts;
 	struct pq_source source;
 	struct pq_arena arena;
 	size_t failed = 0;
 
-	pq_image_counts(build->image, &counts);
-	pq_source_use_image(&source, build->image);
+	pq_image_counts(image, &counts);
+	pq_source_use_image(&source, image);
 	pq_arena_init(&arena, PQ_CLI_DECISION_BYTES);
 	for (size_t i = 0; i < counts.cases; i++) {
 		struct pq_verdict verdict;
 		const char *place;
 		size_t len;
-		const char *json = pq_image_case(build->image, i, &len, &place);
+		const char *json = pq_image_case(image, i, &len, &place);
 		pq_arena_reset(&arena);
 		pq_verdict_run(&source, json, len, &arena, &verdict);
 		if (verdict.passed)
@@ -221,4 +222,27 @@ pq_build_cases(const struct pq_build *build, FILE *out, size_t *ret_n)
 	pq_source_close(&source);
 	*ret_n = counts.cases;
 	return failed;
+}
+
+size_t
+pq_build_cases(const struct pq_build *build, FILE *out, size_t *ret_n)
+{
+	return run_cases(build->image, out, ret_n);
+}
+
+enum pq_status
+pq_packs_prove(void *ctx, const struct pq_store *store, struct pq_err *err)
+{
+	struct pq_image *image;
+	size_t n_blobs, n;
+	const struct pq_blob *blobs = pq_store_blobs(store, &n_blobs);
+	enum pq_status status = pq_image_open(blobs, n_blobs, &image, err);
+
+	if (status != PQ_OK)
+		return status;
+	size_t failed = run_cases(image, ctx, &n);
+	pq_image_close(image);
+	if (failed > 0)
+		return pq_fail_at(err, PQ_EFAILED, pq_store_path(store), 0, 0, "%zu of the packs' %zu cases failed", failed, n);
+	return PQ_OK;
 }

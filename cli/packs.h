@@ -8,6 +8,7 @@
 #include "policy/image.h"
 #include "policy/pack.h"
 #include "policy/status.h"
+#include "storage/store.h"
 
 #include <stdio.h>
 
@@ -46,5 +47,11 @@ PQ_MUST_USE enum pq_status pq_build_compile(struct pq_build *build, struct pq_er
  * expected and what came. Returns the number of failures; *ret_n is the number of cases.
  */
 size_t pq_build_cases(const struct pq_build *build, FILE *out, size_t *ret_n);
+
+/**
+ * Run the cases of an open store; a prover of catalogs (storage/catalog.h). `ctx` is a FILE for the failures.
+ * Fails: PQ_EFAILED (cases fail: err says how many), and as pq_image_open().
+ */
+PQ_MUST_USE enum pq_status pq_packs_prove(void *ctx, const struct pq_store *store, struct pq_err *err);
 
 #endif

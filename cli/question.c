@@ -74,6 +74,7 @@ struct reading {
 	struct pq_flag table[OPT_COUNT + 1];
 	struct pq_ask ask;
 	const char *store, *server;
+	struct pq_channel_access access;
 	int timeout_ms;
 	unsigned near_misses; /* where the request does not say how many */
 	struct pq_question question;
@@ -186,6 +187,7 @@ read_flags(struct reading *reading, int argc, char **argv, bool take)
 			return PQ_EXIT_USAGE;
 		}
 	}
+	reading->access = options.access;
 	return options.stop ? options.code : -1;
 }
 
@@ -251,7 +253,7 @@ ask(struct reading *reading, int argc, char **argv, struct pq_arena *arena, pq_a
 	if (reading->store != NULL)
 		status = pq_source_open_store(&source, reading->store, &err);
 	else
-		status = pq_source_open_server(&source, reading->server, reading->timeout_ms, &err);
+		status = pq_source_open_server(&source, reading->server, &reading->access, reading->timeout_ms, &err);
 	if (status != PQ_OK)
 		return pq_cli_fail(&err);
 	code = answer(reading, &source, arena, print);

@@ -7,7 +7,6 @@
 
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
 
 #include <stdio.h>
@@ -16,13 +15,13 @@
 
 #define METHOD "/pratique.v1.DecisionService/Decide"
 #define DEFAULT_TIMEOUT_MS 10000
-/* A reply to a thousand lines has some megabytes. */
-#define REPLY_BYTES_MAX (64 * 1024 * 1024)
+/* A request of a thousand lines has some megabytes. */
+#define REQUEST_BYTES_MAX (64 * 1024 * 1024)
 #define DETAILS "grpc-status-details-bin"
 #define BAD_REQUEST "type.googleapis.com/google.rpc.BadRequest"
 
 struct pq_remote {
-	grpc_channel *channel;
+	struct pq_channel channel;
 	grpc_completion_queue *queue;
 	char address[PQ_ERR_WHERE_MAX];
 };
@@ -37,15 +36,9 @@ struct call {
 };
 
 enum pq_status
-pq_remote_new(const char *address, struct pq_remote **ret_remote, struct pq_err *err)
+pq_remote_new(const char *address, const struct pq_channel_access *access, struct pq_remote **ret_remote,
+              struct pq_err *err)
 {
-	/* What the environment says of proxies is about the world outside, not about a server next door. */
-	grpc_arg args[] = {
-		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_ENABLE_HTTP_PROXY, {.integer = 0}},
-		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, {.integer = REPLY_BYTES_MAX}},
-	};
-	const grpc_channel_args channel_args = {sizeof(args) / sizeof(args[0]), args};
-
 	if (address[0] == '\0' || strlen(address) >= PQ_ERR_WHERE_MAX)
 		return pq_fail(err, PQ_EINVAL, "\"%.100s\" is no address of a server", address);
 	struct pq_remote *remote = calloc(1, sizeof(*remote));
@@ -54,10 +47,13 @@ pq_remote_new(const char *address, struct pq_remote **ret_remote, struct pq_err 
 	snprintf(remote->address, sizeof(remote->address), "%s", address);
 
 	grpc_init();
-	grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-	remote->channel = grpc_channel_create(address, credentials, &channel_args);
+	enum pq_status status = pq_channel_open(&remote->channel, address, access, err);
+	if (status != PQ_OK) {
+		grpc_shutdown_blocking();
+		free(remote);
+		return status;
+	}
 	remote->queue = grpc_completion_queue_create_for_next(NULL);
-	grpc_channel_credentials_release(credentials);
 	*ret_remote = remote;
 	return PQ_OK;
 }
@@ -67,7 +63,7 @@ pq_remote_free(struct pq_remote *remote)
 {
 	if (remote == NULL)
 		return;
-	grpc_channel_destroy(remote->channel);
+	pq_channel_close(&remote->channel);
 	grpc_completion_queue_shutdown(remote->queue);
 	while (grpc_completion_queue_next(remote->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type !=
 	       GRPC_QUEUE_SHUTDOWN)
@@ -83,12 +79,15 @@ run(struct pq_remote *remote, int timeout_ms, struct call *call)
 {
 	gpr_timespec timeout = gpr_time_from_millis(timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS, GPR_TIMESPAN);
 	gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), timeout);
-	call->handle = grpc_channel_create_call(remote->channel, NULL, GRPC_PROPAGATE_DEFAULTS, remote->queue,
+	grpc_metadata authorization;
+	call->handle = grpc_channel_create_call(remote->channel.channel, NULL, GRPC_PROPAGATE_DEFAULTS, remote->queue,
 	                                        grpc_slice_from_static_string(METHOD), NULL, deadline, NULL);
 	grpc_op ops[6] = {
 		{.op = GRPC_OP_SEND_INITIAL_METADATA}, {.op = GRPC_OP_SEND_MESSAGE}, {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
 		{.op = GRPC_OP_RECV_INITIAL_METADATA}, {.op = GRPC_OP_RECV_MESSAGE}, {.op = GRPC_OP_RECV_STATUS_ON_CLIENT},
 	};
+	ops[0].data.send_initial_metadata.metadata = &authorization;
+	ops[0].data.send_initial_metadata.count = pq_channel_metadata(&remote->channel, &authorization);
 	ops[1].data.send_message.send_message = call->request;
 	ops[3].data.recv_initial_metadata.recv_initial_metadata = &call->initial;
 	ops[4].data.recv_message.recv_message = &call->reply;
@@ -214,7 +213,7 @@ encode(const struct pq_request *request, grpc_byte_buffer **ret, struct pq_err *
 	struct pq_arena scratch;
 	Pratique__V1__DecideRequest *message;
 
-	pq_arena_init(&scratch, REPLY_BYTES_MAX);
+	pq_arena_init(&scratch, REQUEST_BYTES_MAX);
 	enum pq_status status = pq_request_to_message(request, &scratch, &message, err);
 	if (status == PQ_OK) {
 		grpc_slice bytes = grpc_slice_malloc(pratique__v1__decide_request__get_packed_size(message));
@@ -262,7 +261,7 @@ pq_remote_decide(const char *address, const struct pq_request *request, int time
                  struct pq_decision *ret_decision, struct pq_err *err)
 {
 	struct pq_remote *remote;
-	enum pq_status status = pq_remote_new(address, &remote, err);
+	enum pq_status status = pq_remote_new(address, NULL, &remote, err);
 
 	if (status != PQ_OK)
 		return status;

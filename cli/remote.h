@@ -2,8 +2,8 @@
  * The client's side of DecisionService: a request goes to a server, the decision comes back as the evaluator would have
  * given it in process.
  *
- * Addresses are gRPC targets: "unix:/run/pratique/pratique.sock", "127.0.0.1:8300", "[::1]:8300". The connection is not
- * encrypted and no proxy is asked, so it is meant for sockets and loopback.
+ * Addresses are gRPC targets: "unix:/run/pratique/pratique.sock", "127.0.0.1:8300", "pratique.example:8300". No proxy is
+ * asked. cli/channel.h says how the connection is encrypted, and who asks.
  *
  * Threads: a handle belongs to one thread at a time; different handles may be used at once.
  * Fails:   err carries the server's words: its message in `msg`, the first field that it refuses in `where`.
@@ -17,6 +17,7 @@
 #ifndef PQ_CLI_REMOTE_H
 #define PQ_CLI_REMOTE_H
 
+#include "cli/channel.h"
 #include "policy/arena.h"
 #include "policy/decision.h"
 #include "policy/facts.h"
@@ -35,8 +36,12 @@ struct pq_remote_reply {
 	size_t n_violations;
 };
 
-/** Prepare a connection; nothing is sent yet. Ownership: *ret_remote is the caller's, pq_remote_free() ends it. */
-PQ_MUST_USE enum pq_status pq_remote_new(const char *address, struct pq_remote **ret_remote, struct pq_err *err);
+/**
+ * Prepare a connection; nothing is sent yet. `access` may be NULL: plain, and without a token.
+ * Ownership: *ret_remote is the caller's, pq_remote_free() ends it.
+ */
+PQ_MUST_USE enum pq_status pq_remote_new(const char *address, const struct pq_channel_access *access,
+                                         struct pq_remote **ret_remote, struct pq_err *err);
 
 /** NULL is allowed. */
 void pq_remote_free(struct pq_remote *remote);
@@ -52,7 +57,7 @@ PQ_MUST_USE enum pq_status pq_remote_ask(struct pq_remote *remote, const struct 
                                          struct pq_arena *arena, struct pq_decision *ret_decision,
                                          struct pq_remote_reply *ret_reply, struct pq_err *err);
 
-/** pq_remote_new(), pq_remote_ask() and pq_remote_free() in one. */
+/** pq_remote_new(), without access, pq_remote_ask() and pq_remote_free() in one. */
 PQ_MUST_USE enum pq_status pq_remote_decide(const char *address, const struct pq_request *request, int timeout_ms,
                                             struct pq_arena *arena, struct pq_decision *ret_decision,
                                             struct pq_err *err);

@@ -27,10 +27,11 @@ pq_source_open_store(struct pq_source *source, const char *path, struct pq_err *
 }
 
 enum pq_status
-pq_source_open_server(struct pq_source *source, const char *address, int timeout_ms, struct pq_err *err)
+pq_source_open_server(struct pq_source *source, const char *address, const struct pq_channel_access *access,
+                      int timeout_ms, struct pq_err *err)
 {
 	struct pq_source opened = {.timeout_ms = timeout_ms};
-	enum pq_status status = pq_remote_new(address, &opened.remote, err);
+	enum pq_status status = pq_remote_new(address, access, &opened.remote, err);
 
 	if (status == PQ_OK)
 		*source = opened;

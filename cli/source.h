@@ -27,7 +27,8 @@ struct pq_source {
 PQ_MUST_USE enum pq_status pq_source_open_store(struct pq_source *source, const char *path, struct pq_err *err);
 
 /** Prepare to ask a server. Fails: as pq_remote_new(). */
-PQ_MUST_USE enum pq_status pq_source_open_server(struct pq_source *source, const char *address, int timeout_ms,
+PQ_MUST_USE enum pq_status pq_source_open_server(struct pq_source *source, const char *address,
+                                                 const struct pq_channel_access *access, int timeout_ms,
                                                  struct pq_err *err);
 
 /** Use an image that is open already and stays the caller's. */

@@ -30,6 +30,6 @@ endfunction()
 # pq_executable(NAME source...): a program with all of our libraries that exist, in link order.
 function(pq_executable name)
 	add_executable(${name} ${ARGN})
-	pq_existing(libraries pq_cli pq_server pq_proto pq_storage pq_policy)
+	pq_existing(libraries pq_cli pq_server pq_proto pq_fetch pq_storage pq_policy)
 	target_link_libraries(${name} PRIVATE pq_flags ${libraries} Threads::Threads)
 endfunction()

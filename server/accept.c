@@ -21,16 +21,17 @@
 #define PAUSE_MS 50
 
 static void
-hand_over(struct pq_acceptor *acceptor, int fd)
+hand_over(struct pq_acceptor *acceptor, int fd, bool admin)
 {
 	struct pq_server *server = acceptor->server;
-	struct pq_worker *worker = &server->workers[acceptor->next];
+	struct pq_worker *worker = &server->workers[admin ? server->n_shards : acceptor->next];
 	grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
 	int on = 1;
 
 	/* An answer is one write, so there is nothing to wait for. Fails on a Unix socket, which never waits. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	acceptor->next = (acceptor->next + 1) % server->n_workers;
+	if (!admin)
+		acceptor->next = (acceptor->next + 1) % server->n_shards;
 	if (server->options->merge_replies)
 		(void)pq_merge_add(fd); /* or its answers are sent one by one */
 	grpc_server_add_channel_from_fd(worker->grpc, fd, credentials);
@@ -39,26 +40,26 @@ hand_over(struct pq_acceptor *acceptor, int fd)
 
 /* Most clients have begun to speak by now; a new connection that has said nothing yet, or half, is watched. */
 static void
-take(struct pq_acceptor *acceptor, int fd)
+take(struct pq_acceptor *acceptor, int fd, bool admin)
 {
 	enum pq_preface preface = pq_preface_of(fd);
 
 	if (preface == PQ_PREFACE_WHOLE)
-		hand_over(acceptor, fd);
+		hand_over(acceptor, fd, admin);
 	else if (preface == PQ_PREFACE_PARTIAL)
-		pq_handshakes_add(acceptor->handshakes, fd);
+		pq_handshakes_add(acceptor->handshakes, fd, admin);
 	else
 		close(fd);
 }
 
 /* All that wait on one address. False: nothing can be accepted for the moment. */
 static bool
-accept_all(struct pq_acceptor *acceptor, int listener)
+accept_all(struct pq_acceptor *acceptor, size_t listener)
 {
 	for (;;) {
-		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(acceptor->fds[listener], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			take(acceptor, fd);
+			take(acceptor, fd, acceptor->admin[listener]);
 			continue;
 		}
 		switch (errno) {
@@ -90,18 +91,19 @@ see(struct pq_acceptor *acceptor, void *what)
 {
 	const struct timespec pause = {0, PAUSE_MS * 1000000};
 	int *listener = what, fd;
+	bool admin;
 
 	if (what == &acceptor->wake)
 		return false;
 	for (size_t i = 0; i < acceptor->n_fds; i++) {
 		if (listener != &acceptor->fds[i])
 			continue;
-		if (!accept_all(acceptor, *listener))
+		if (!accept_all(acceptor, i))
 			nanosleep(&pause, NULL);
 		return true;
 	}
-	if (pq_handshakes_see(acceptor->handshakes, what, &fd))
-		hand_over(acceptor, fd);
+	if (pq_handshakes_see(acceptor->handshakes, what, &fd, &admin))
+		hand_over(acceptor, fd, admin);
 	return true;
 }
 

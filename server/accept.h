@@ -1,5 +1,6 @@
 /**
- * Takes connections: a thread that accepts on all addresses and gives each connection to a shard, in turn.
+ * Takes plain connections: a thread that accepts on all addresses and gives each connection to a shard, in turn; those of
+ * --admin-listen to the admin worker. Encrypted ones are gRPC's own to accept (server/listen.c).
  *
  * gRPC's own listeners would give the connections of a server to all of its queues. Here each shard has a server of its
  * own, so that nothing of a connection is shared between threads, and all shards share the addresses.
@@ -22,7 +23,8 @@ struct pq_acceptor {
 	struct pq_server *server;
 	pthread_t thread;
 	bool running;
-	int fds[PQ_SERVER_LISTEN_MAX]; /* that are listened on */
+	int fds[2 * PQ_SERVER_LISTEN_MAX];    /* that are listened on */
+	bool admin[2 * PQ_SERVER_LISTEN_MAX]; /* which are for administration */
 	size_t n_fds;
 	int wake;    /* an eventfd that ends the thread; 0 = there is none */
 	size_t next; /* shard that the next connection goes to */

@@ -91,9 +91,10 @@ parse_tcp(const char *text, bool public_allowed, const char *flag, struct pq_add
 		                  "\"%.63s\" is no numeric address (an IPv6 address stands in brackets)", host);
 	if (!loopback && !public_allowed)
 		return pq_fail_at(err, PQ_EINVAL, flag, 0, 0,
-		                  "%s can be reached by other machines, and calls are neither encrypted nor authenticated: "
-		                  "listen on loopback or a Unix socket, or add --insecure-public",
+		                  "%s can be reached by other machines, and calls are not both encrypted and authenticated: "
+		                  "listen on loopback or a Unix socket, add --tls-client-ca, or add --insecure-public",
 		                  host);
+	ret->reachable = !loopback;
 	snprintf(ret->target, sizeof(ret->target), v6 ? "[%s]:%u" : "%s:%u", host, port);
 	return PQ_OK;
 }

@@ -1,8 +1,8 @@
 /**
  * Where the server listens: a Unix socket or a TCP address.
  *
- * Calls are neither encrypted nor authenticated yet, so an address that others than this machine can reach is refused
- * unless it is asked for.
+ * An address that others than this machine can reach is refused unless the caller allows it: because calls are encrypted
+ * and authenticated there, or because it was asked for.
  */
 #ifndef PQ_SERVER_ADDRESS_H
 #define PQ_SERVER_ADDRESS_H
@@ -18,6 +18,7 @@
 struct pq_address {
 	char target[PQ_ADDRESS_TEXT]; /* as gRPC takes it; after listening with the real port */
 	char path[PQ_ADDRESS_TEXT];   /* of a Unix socket; "" = TCP */
+	bool reachable;               /* by other machines */
 	dev_t device;                 /* of the socket that was made, so that another's is not unlinked */
 	ino_t inode;
 };

@@ -6,11 +6,11 @@
  *
  * It is freed when the last of its batches has come back and it is not in the worker's list of jobs.
  */
+#include "server/admit.h"
 #include "server/batch.h"
 #include "server/large.h"
-#include "server/server.h"
-
 #include "server/log.h"
+#include "server/server.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -24,7 +24,8 @@ struct pq_frames {
 	struct pq_frames *next, *previous;
 	struct pq_frames *next_job;
 	grpc_call *call; /* NULL = only posted */
-	gpr_timespec deadline;
+	gpr_timespec deadline, started;
+	grpc_status_code code; /* that it ended with; CANCELLED until then */
 	grpc_metadata_array metadata;
 	int cancelled;
 	unsigned pending; /* batches in flight, and the place among the jobs */
@@ -48,6 +49,7 @@ struct pq_frames {
 	size_t out_bytes;
 
 	bool greeted; /* initial metadata are on their way */
+	bool counted; /* its end is, as that of a message */
 	bool ended;   /* the status is on its way, or nobody waits for it */
 	grpc_slice message;
 	grpc_metadata trailer;
@@ -123,8 +125,11 @@ drop(struct pq_frames *call)
 	grpc_metadata_array_destroy(&call->metadata);
 	grpc_slice_unref(call->message);
 	grpc_slice_unref(call->trailer.value);
-	if (call->call != NULL)
+	if (call->call != NULL) {
+		if (!call->counted)
+			pq_worker_ended(worker, call->index, call->code, call->started);
 		grpc_call_unref(call->call);
+	}
 	free(call);
 }
 
@@ -209,8 +214,9 @@ add_status(struct pq_frames *call, grpc_op *ops, size_t n, struct pq_reply *repl
 		call->trailer.value = reply->details;
 		grpc_slice_unref(reply->payload);
 	}
+	call->code = reply != NULL ? reply->code : GRPC_STATUS_OK;
 	ops[n].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
-	ops[n].data.send_status_from_server.status = reply != NULL ? reply->code : GRPC_STATUS_OK;
+	ops[n].data.send_status_from_server.status = call->code;
 	ops[n].data.send_status_from_server.status_details = reply != NULL ? &call->message : NULL;
 	ops[n].data.send_status_from_server.trailing_metadata = &call->trailer;
 	ops[n].data.send_status_from_server.trailing_metadata_count = !GRPC_SLICE_IS_EMPTY(call->trailer.value);
@@ -302,6 +308,7 @@ begin_frame(struct pq_frames *call)
 		queue_job(call);
 		return;
 	}
+	worker->asked = &call->metadata;
 	pq_worker_count(worker, call->index, &reply, grpc_byte_buffer_length(call->in), call->began);
 	end(call, &reply);
 }
@@ -364,7 +371,9 @@ end_work(struct pq_frames *call, struct pq_reply *reply)
 {
 	struct pq_worker *worker = call->worker;
 
+	worker->asked = &call->metadata;
 	pq_worker_count(worker, call->index, reply, call->bytes.len, call->began);
+	call->counted = pq_rpcs[call->index].shape == PQ_RPC_UNARY;
 	leave_work(call);
 	if (reply->code != GRPC_STATUS_OK) {
 		end(call, reply);
@@ -455,9 +464,10 @@ watch_close(struct pq_frames *call)
 
 void
 pq_frames_adopt(struct pq_worker *worker, enum pq_rpc_index index, grpc_call *grpc, grpc_byte_buffer *in,
-                const struct pq_later *later)
+                grpc_metadata_array *metadata, const struct pq_later *later)
 {
 	struct pq_frames *call = new_call(worker, index);
+	grpc_metadata_array none;
 
 	if (call == NULL) {
 		pq_large_drop(later->large);
@@ -468,6 +478,11 @@ pq_frames_adopt(struct pq_worker *worker, enum pq_rpc_index index, grpc_call *gr
 		return;
 	}
 	call->call = grpc;
+	none = call->metadata;
+	call->metadata = *metadata;
+	*metadata = none;
+	call->started = later->began;
+	call->code = GRPC_STATUS_CANCELLED;
 	call->no_more = true;
 	call->working = true;
 	call->in = in;
@@ -491,6 +506,20 @@ pq_frames_adopt(struct pq_worker *worker, enum pq_rpc_index index, grpc_call *gr
 	came_back(call);
 }
 
+/* Whether the call may go on; it is ended otherwise. */
+static bool
+admit(struct pq_frames *call)
+{
+	struct pq_reply reply;
+
+	if (pq_admits(call->worker, call->index, call->call, &call->metadata, &reply))
+		return true;
+	call->worker->asked = &call->metadata;
+	pq_worker_count_refused(call->worker, call->index, &reply);
+	end(call, &reply);
+	return false;
+}
+
 static void
 on_request(struct pq_tag *tag, bool ok)
 {
@@ -504,11 +533,16 @@ on_request(struct pq_tag *tag, bool ok)
 		return;
 	}
 	pq_frames_post(worker, call->index);
+	pq_worker_began(worker, call->index);
+	call->started = gpr_now(GPR_CLOCK_MONOTONIC);
+	call->code = GRPC_STATUS_CANCELLED;
 	call->pending++; /* of this function: nothing below frees the call */
 	watch_close(call);
 	call->no_more = worker->ending || pq_rpcs[call->index].shape == PQ_RPC_BATCH;
 	if (worker->n_streams > PQ_SERVER_OPEN_STREAMS) {
 		end_with(call, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, "too many streams are open");
+	} else if (!admit(call)) {
+		call->no_more = true;
 	} else if (pq_rpcs[call->index].shape == PQ_RPC_BATCH) {
 		grpc_byte_buffer *frame = call->reading != NULL ? call->reading : grpc_raw_byte_buffer_create(NULL, 0);
 		call->reading = NULL;

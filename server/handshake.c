@@ -74,7 +74,7 @@ take_out(struct pq_handshakes *handshakes, struct pq_handshake *handshake)
 }
 
 void
-pq_handshakes_add(struct pq_handshakes *handshakes, int fd)
+pq_handshakes_add(struct pq_handshakes *handshakes, int fd, bool admin)
 {
 	if (handshakes->spare == NULL)
 		close(take_out(handshakes, handshakes->oldest));
@@ -88,7 +88,7 @@ pq_handshakes_add(struct pq_handshakes *handshakes, int fd)
 	}
 	handshakes->spare = handshake->next;
 	*handshake =
-		(struct pq_handshake){.fd = fd, .previous = handshakes->newest, .until = now_ms() + handshakes->timeout_ms};
+		(struct pq_handshake){.fd = fd, .admin = admin, .previous = handshakes->newest, .until = now_ms() + handshakes->timeout_ms};
 	if (handshakes->newest != NULL)
 		handshakes->newest->next = handshake;
 	else
@@ -98,18 +98,21 @@ pq_handshakes_add(struct pq_handshakes *handshakes, int fd)
 }
 
 bool
-pq_handshakes_see(struct pq_handshakes *handshakes, struct pq_handshake *handshake, int *ret_fd)
+pq_handshakes_see(struct pq_handshakes *handshakes, struct pq_handshake *handshake, int *ret_fd,
+                  bool *ret_admin)
 {
 	enum pq_preface preface = pq_preface_of(handshake->fd);
 
 	if (preface == PQ_PREFACE_PARTIAL)
 		return false;
+	bool admin = handshake->admin;
 	int fd = take_out(handshakes, handshake);
 	if (preface == PQ_PREFACE_WRONG) {
 		close(fd);
 		return false;
 	}
 	*ret_fd = fd;
+	*ret_admin = admin;
 	return true;
 }
 

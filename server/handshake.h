@@ -16,6 +16,7 @@
 struct pq_handshake {
 	struct pq_handshake *next, *previous;
 	int fd;
+	bool admin;    /* it is of an address for administration */
 	int64_t until; /* milliseconds of the monotonic clock */
 };
 
@@ -36,10 +37,10 @@ enum pq_preface pq_preface_of(int fd);
 void pq_handshakes_init(struct pq_handshakes *handshakes, int epoll, unsigned timeout_ms);
 
 /** Watch a connection whose preface is not whole. Where too many are watched the oldest is closed. Takes over `fd`. */
-void pq_handshakes_add(struct pq_handshakes *handshakes, int fd);
+void pq_handshakes_add(struct pq_handshakes *handshakes, int fd, bool admin);
 
 /** Something came. True: the preface is whole and *ret_fd is the caller's again. Else it waits on, or was closed. */
-bool pq_handshakes_see(struct pq_handshakes *handshakes, struct pq_handshake *handshake, int *ret_fd);
+bool pq_handshakes_see(struct pq_handshakes *handshakes, struct pq_handshake *handshake, int *ret_fd, bool *ret_admin);
 
 /** Close those whose time is over. Returns the milliseconds until the next; -1 = there is none. */
 int pq_handshakes_expire(struct pq_handshakes *handshakes);

@@ -70,10 +70,12 @@ refuse_status(struct pq_reply *ret, struct pq_arena *arena, enum pq_status statu
 
 static enum pq_progress
 progress_of(struct pq_worker *worker, enum pq_status status, const struct pq_violation *found, size_t n_found,
-            const struct pq_err *err, struct pq_reply *ret)
+            const struct pq_err *err, const struct pq_decision *decision, struct pq_reply *ret)
 {
-	if (status == PQ_OK)
+	if (status == PQ_OK) {
+		pq_count_up(&worker->outcomes[decision->outcome], 1);
 		return PQ_DECIDED;
+	}
 	if (status == PQ_EINVAL)
 		refuse_fields(ret, &worker->arena, found, n_found, err);
 	else
@@ -192,7 +194,7 @@ pq_large_step(struct pq_large **at, int64_t end, struct pq_decision *ret_decisio
 		status = pq_evaluation_finish(large->evaluation, ret_decision, &found.err);
 	/* What was decided is read as that of any other request. */
 	swap_arenas(large);
-	enum pq_progress progress = progress_of(worker, status, found.at, found.n, &found.err, ret);
+	enum pq_progress progress = progress_of(worker, status, found.at, found.n, &found.err, ret_decision, ret);
 	pq_large_drop(large);
 	*at = NULL;
 	return progress;
@@ -214,7 +216,7 @@ pq_decide_bytes(struct pq_worker *worker, const struct pq_bytes *in, int64_t end
 	if (!pq_request_decode_plain(in->data, in->len, arena, &request))
 		status = pq_request_decode(in->data, in->len, arena, &request, &violations);
 	if (status == PQ_EINVAL)
-		return progress_of(worker, status, violations.at, violations.n, &found.err, ret);
+		return progress_of(worker, status, violations.at, violations.n, &found.err, ret_decision, ret);
 	if (status == PQ_OK && pq_request_may_have_legs(&request)) {
 		*ret_large = take_over(worker, &request);
 		if (*ret_large != NULL)
@@ -225,7 +227,7 @@ pq_decide_bytes(struct pq_worker *worker, const struct pq_bytes *in, int64_t end
 		status = pq_revision_evaluator(&worker->view, &evaluator, &found.err);
 	if (status == PQ_OK)
 		status = pq_evaluator_decide(evaluator, &request, arena, ret_decision, &found.at, &found.n, &found.err);
-	return progress_of(worker, status, found.at, found.n, &found.err, ret);
+	return progress_of(worker, status, found.at, found.n, &found.err, ret_decision, ret);
 }
 
 void

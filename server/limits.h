@@ -76,6 +76,11 @@
 /** Seconds, of what is about a connection. */
 #define PQ_SERVER_CONNECTION_MAX 86400
 
+/** Bytes of a file of certificates, keys, roles or tokens: a bundle of all public authorities takes a quarter of it. */
+#define PQ_SERVER_SECRET_BYTES ((size_t)1 << 20)
+/** Names in a file of roles, and tokens in one: all tokens are compared with each call that shows one. */
+#define PQ_SERVER_ACCESS_ENTRIES 1000
+
 /** Fields that one error names: its text must fit into the metadata that clients accept. */
 #define PQ_SERVER_VIOLATIONS 64
 /** Bytes of `grpc-status-details-bin`, before base64, and of `grpc-message`. */

@@ -8,10 +8,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+/* Seconds between two looks at the files of certificates, roles and tokens. */
+#define REFRESH_SECONDS 1
+
 /* Exit codes; the help text explains them. */
-enum { EXIT_ENDED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STORE = 3, EXIT_LISTEN = 4, EXIT_SECOND_SIGNAL = 5 };
+enum {
+	EXIT_ENDED = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_STORE = 3,
+	EXIT_LISTEN = 4,
+	EXIT_SECOND_SIGNAL = 5,
+	EXIT_ACCESS = 6
+};
 
 /* For the handler of the second signal alone; set before that handler is installed. */
 static const struct pq_server *running;
@@ -45,12 +57,19 @@ complain(const char *event, const struct pq_err *err, int code)
 static void
 tell_ready(const struct pq_server *server, int fd)
 {
-	for (size_t i = 0; i < server->n_addresses; i++)
-		PQ_LOG(PQ_LOG_INFO, "listening", PQ_LOG_TEXT("address", server->addresses[i].target));
+	const char *targets[2 * PQ_SERVER_LISTEN_MAX + 1];
+	size_t n = 0;
+
+	for (; n < server->n_addresses; n++)
+		targets[n] = server->addresses[n].target;
+	if (server->http != NULL)
+		targets[n++] = server->metrics_address.target;
+	for (size_t i = 0; i < n; i++)
+		PQ_LOG(PQ_LOG_INFO, "listening", PQ_LOG_TEXT("address", targets[i]));
 	if (fd < 0)
 		return;
-	for (size_t i = 0; i < server->n_addresses; i++) {
-		if (dprintf(fd, "%s\n", server->addresses[i].target) < 0) {
+	for (size_t i = 0; i < n; i++) {
+		if (dprintf(fd, "%s\n", targets[i]) < 0) {
 			PQ_LOG(PQ_LOG_WARN, "ready_fd", PQ_LOG_TEXT("error", strerror(errno)));
 			break;
 		}
@@ -59,12 +78,34 @@ tell_ready(const struct pq_server *server, int fd)
 }
 
 static int
+code_of_start(enum pq_status status)
+{
+	return status == PQ_EIO ? EXIT_LISTEN : status == PQ_EINVAL ? EXIT_ACCESS : EXIT_FAILED;
+}
+
+/* Until a signal asks to end: files that changed are looked for, at once when SIGHUP says that they did. */
+static int
+wait_for_end(struct pq_server *server, const sigset_t *awaited)
+{
+	const struct timespec tick = {REFRESH_SECONDS, 0};
+
+	for (;;) {
+		int number = sigtimedwait(awaited, NULL, &tick);
+		if (number > 0 && number != SIGHUP)
+			return number;
+		pq_server_refresh(server);
+		if (number == SIGHUP)
+			PQ_LOG(PQ_LOG_INFO, "refreshed", PQ_LOG_NUMBER("signal", number));
+	}
+}
+
+static int
 serve(const struct pq_options *options, const sigset_t *ending)
 {
 	struct pq_revision *revision;
 	struct pq_server *server;
 	struct pq_err err = {0};
-	int number;
+	sigset_t awaited = *ending;
 
 	if (pq_revision_open(options->store, &revision, &err) != PQ_OK)
 		return complain("store_failed", &err, EXIT_STORE);
@@ -72,12 +113,12 @@ serve(const struct pq_options *options, const sigset_t *ending)
 	       PQ_LOG_TEXT("digest", pq_revision_digest(revision)), PQ_LOG_NUMBER("bytes", pq_revision_size(revision)));
 	enum pq_status status = pq_server_start(options, revision, &server, &err);
 	if (status != PQ_OK)
-		return complain("start_failed", &err, status == PQ_EIO ? EXIT_LISTEN : EXIT_FAILED);
+		return complain("start_failed", &err, code_of_start(status));
 	tell_ready(server, options->ready_fd);
 	PQ_LOG(PQ_LOG_INFO, "ready", PQ_LOG_NUMBER("shards", server->n_workers));
 
-	while (sigwait(ending, &number) != 0)
-		;
+	sigaddset(&awaited, SIGHUP);
+	int number = wait_for_end(server, &awaited);
 	PQ_LOG(PQ_LOG_INFO, "ending", PQ_LOG_NUMBER("signal", number));
 	running = server;
 	struct sigaction action = {.sa_handler = on_second_signal};
@@ -126,6 +167,10 @@ main(int argc, char **argv)
 	sigaddset(&ending, SIGTERM);
 	sigaddset(&ending, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &ending, NULL);
+	sigset_t hangup;
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &hangup, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return serve(&options, &ending);
 }

@@ -5,51 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEFAULT_LISTEN "127.0.0.1:8300"
-
-const char pq_options_help[] =
-	"pratiqued answers export-licence questions over gRPC from a sealed store.\n"
-	"\n"
-	"  pratiqued --store us.mdb [--listen ADDRESS]...\n"
-	"\n"
-	"  --store PATH                the sealed store (PRATIQUE_STORE); required\n"
-	"  --listen ADDRESS            unix:/path, 127.0.0.1:PORT or [::1]:PORT; may be repeated; port 0 = any\n"
-	"                              (PRATIQUE_LISTEN, separated by commas; default " DEFAULT_LISTEN ")\n"
-	"  --insecure-public           allow addresses that other machines reach, though calls are not encrypted\n"
-	"                              (PRATIQUE_INSECURE_PUBLIC=1)\n"
-	"  --shards N                  threads that answer, each with its own share of the connections\n"
-	"                              (PRATIQUE_SHARDS; default: one a processor). With more than 300 connections a\n"
-	"                              shard, set GRPC_POLL_STRATEGY=epoll1\n"
-	"  --merge-replies on|off      send answers that are ready together with one system call a connection\n"
-	"                              (PRATIQUE_MERGE_REPLIES; default on)\n"
-	"  --max-message-bytes N       largest request (PRATIQUE_MAX_MESSAGE_BYTES; default 1048576)\n"
-	"  --max-batch-items N         requests in a batch or frame (PRATIQUE_MAX_BATCH_ITEMS; default 1000)\n"
-	"  --max-concurrent-streams N  calls at once on a connection (PRATIQUE_MAX_CONCURRENT_STREAMS; default 256)\n"
-	"  --handshake-timeout SECONDS time in which a new connection must begin to speak HTTP/2, or it is closed\n"
-	"                              (PRATIQUE_HANDSHAKE_TIMEOUT; default 10)\n"
-	"  --max-connection-idle SECONDS\n"
-	"                              close connections without calls for so long; 0 = never\n"
-	"                              (PRATIQUE_MAX_CONNECTION_IDLE; default 0)\n"
-	"  --drain-delay SECONDS       time between NOT_SERVING and the end, in which calls are still taken\n"
-	"                              (PRATIQUE_DRAIN_DELAY; default 0)\n"
-	"  --grace SECONDS             time that calls in flight get at the end (PRATIQUE_GRACE; default 10)\n"
-	"  --log-level LEVEL           debug, info, warn or error (PRATIQUE_LOG_LEVEL; default info)\n"
-	"  --ready-fd N                write the addresses to this descriptor once listening, one a line, and close it\n"
-	"                              (PRATIQUE_READY_FD)\n"
-	"  --help, --version\n"
-	"\n"
-	"A flag goes before its variable. The log goes to standard error, a JSON object a line.\n"
-	"SIGTERM or SIGINT: no new calls, those in flight are answered, then exit; a second one ends at once.\n"
-	"Exit: 0 ended as asked, 1 something else failed, 2 wrong flag or variable, 3 the store cannot be opened,\n"
-	"      4 an address cannot be listened on, 5 ended by a second signal.\n";
-
 enum kind { TEXT, LISTEN, UNSIGNED, SIZE, SWITCH, ON_OFF, LEVEL, DESCRIPTOR };
 
 struct option {
 	const char *flag, *variable;
 	enum kind kind;
-	size_t offset;
-	size_t min, max; /* UNSIGNED, SIZE */
+	size_t offset;   /* of LISTEN: of its array of addresses */
+	size_t min, max; /* UNSIGNED, SIZE; of LISTEN: the offset of how many there are, and how many may be */
 };
 
 #define MEMBER(member) offsetof(struct pq_options, member)
@@ -57,7 +19,16 @@ struct option {
 static const struct option options[] = {
 	{"--store", "PRATIQUE_STORE", TEXT, MEMBER(store), 0, 0},
 	{"--insecure-public", "PRATIQUE_INSECURE_PUBLIC", SWITCH, MEMBER(insecure_public), 0, 0},
-	{"--listen", "PRATIQUE_LISTEN", LISTEN, 0, 0, 0},
+	{"--listen", "PRATIQUE_LISTEN", LISTEN, MEMBER(listen), MEMBER(n_listen), PQ_SERVER_LISTEN_MAX},
+	{"--tls-cert", "PRATIQUE_TLS_CERT", TEXT, MEMBER(tls_cert), 0, 0},
+	{"--tls-key", "PRATIQUE_TLS_KEY", TEXT, MEMBER(tls_key), 0, 0},
+	{"--tls-client-ca", "PRATIQUE_TLS_CLIENT_CA", TEXT, MEMBER(tls_client_ca), 0, 0},
+	{"--roles", "PRATIQUE_ROLES", TEXT, MEMBER(roles), 0, 0},
+	{"--tokens", "PRATIQUE_TOKENS", TEXT, MEMBER(tokens), 0, 0},
+	{"--admin-listen", "PRATIQUE_ADMIN_LISTEN", LISTEN, MEMBER(admin_listen), MEMBER(n_admin_listen),
+     PQ_SERVER_LISTEN_MAX},
+	{"--metrics-listen", "PRATIQUE_METRICS_LISTEN", LISTEN, MEMBER(metrics_listen), MEMBER(n_metrics_listen), 1},
+	{"--admin-on-main", "PRATIQUE_ADMIN_ON_MAIN", SWITCH, MEMBER(admin_on_main), 0, 0},
 	{"--shards", "PRATIQUE_SHARDS", UNSIGNED, MEMBER(shards), 1, PQ_SERVER_WORKERS_MAX},
 	{"--merge-replies", "PRATIQUE_MERGE_REPLIES", ON_OFF, MEMBER(merge_replies), 0, 0},
 	{"--max-message-bytes", "PRATIQUE_MAX_MESSAGE_BYTES", SIZE, MEMBER(max_message_bytes), 1024,
@@ -77,12 +48,12 @@ static const struct option options[] = {
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 
-/* Texts that were given, before they are read: addresses depend on --insecure-public, wherever that stands. */
+/* Texts that were given, before they are read: which addresses are allowed depends on other flags, wherever they stand. */
 struct given {
 	const char *value[N_OPTIONS]; /* NULL = not given */
 	const char *source[N_OPTIONS];
-	const char *listen[PQ_SERVER_LISTEN_MAX];
-	size_t n_listen;
+	const char *addresses[N_OPTIONS][PQ_SERVER_LISTEN_MAX]; /* by flags; of LISTEN alone */
+	size_t n_addresses[N_OPTIONS];
 };
 
 static bool
@@ -152,20 +123,55 @@ set(const struct option *option, const char *text, const char *source, struct pq
 	return PQ_OK;
 }
 
+/* Addresses that others reach must be safe there, each kind in its way. Each says by itself what it lacks. */
 static enum pq_status
-add_listen(const char *text, bool public_allowed, const char *source, struct pq_options *to, struct pq_err *err)
+check_reachable(const struct option *option, const struct pq_address *address, const struct pq_options *to,
+                const char *source, struct pq_err *err)
 {
-	if (to->n_listen == PQ_SERVER_LISTEN_MAX)
-		return pq_fail_at(err, PQ_EINVAL, source, 0, 0, "at most %d addresses", PQ_SERVER_LISTEN_MAX);
-	enum pq_status status = pq_address_parse(text, public_allowed, source, &to->listen[to->n_listen], err);
+	bool roles = to->roles != NULL || to->tokens != NULL;
+
+	/* Metrics tell nothing of requests, and are read from elsewhere. */
+	if (!address->reachable || option->offset == MEMBER(metrics_listen))
+		return PQ_OK;
+	if (option->offset == MEMBER(admin_listen) && (to->tls_cert == NULL || !roles))
+		return pq_fail_at(err, PQ_EINVAL, source, 0, 0,
+		                  "other machines reach %s: administration needs --tls-cert, and --roles or --tokens there",
+		                  address->target);
+	if (option->offset == MEMBER(listen) && to->admin_on_main && (to->tls_cert == NULL || !roles))
+		return pq_fail_at(err, PQ_EINVAL, "--admin-on-main", 0, 0,
+		                  "other machines reach %s: administration needs --tls-cert, and --roles or --tokens there",
+		                  address->target);
+	if (to->tokens != NULL && to->tls_cert == NULL)
+		return pq_fail_at(err, PQ_EINVAL, source, 0, 0,
+		                  "other machines reach %s, and tokens would come there for all to read: add --tls-cert",
+		                  address->target);
+	return PQ_OK;
+}
+
+static enum pq_status
+add_address(const struct option *option, const char *text, const char *source, struct pq_options *to,
+            struct pq_err *err)
+{
+	struct pq_address *array = (struct pq_address *)(void *)((char *)to + option->offset);
+	size_t *n = (size_t *)(void *)((char *)to + option->min);
+	bool proven = to->tls_cert != NULL && (to->tls_client_ca != NULL || to->tokens != NULL);
+	bool allowed = option->offset != MEMBER(listen) || proven || to->insecure_public;
+
+	if (*n == option->max)
+		return pq_fail_at(err, PQ_EINVAL, source, 0, 0, "at most %zu address%s", option->max,
+		                  option->max > 1 ? "es" : "");
+	enum pq_status status = pq_address_parse(text, allowed, source, &array[*n], err);
 	if (status == PQ_OK)
-		to->n_listen++;
+		status = check_reachable(option, &array[*n], to, source, err);
+	if (status == PQ_OK)
+		++*n;
 	return status;
 }
 
 /* A list of addresses as the environment has it. */
 static enum pq_status
-add_listens(const char *list, const char *source, struct pq_options *to, struct pq_err *err)
+add_addresses(const struct option *option, const char *list, const char *source, struct pq_options *to,
+              struct pq_err *err)
 {
 	char one[PQ_ADDRESS_TEXT + 32];
 
@@ -175,7 +181,7 @@ add_listens(const char *list, const char *source, struct pq_options *to, struct 
 			return pq_fail_at(err, PQ_EINVAL, source, 0, 0, "has an address that is too long");
 		memcpy(one, list, len);
 		one[len] = '\0';
-		enum pq_status status = add_listen(one, to->insecure_public, source, to, err);
+		enum pq_status status = add_address(option, one, source, to, err);
 		if (status != PQ_OK)
 			return status;
 		list += len + (list[len] == ',');
@@ -221,9 +227,11 @@ read_arguments(int argc, char *const *argv, struct given *given, struct pq_optio
 		if (value == NULL)
 			return pq_fail_at(err, PQ_EINVAL, option->flag, 0, 0, "needs a value");
 		if (option->kind == LISTEN) {
-			if (given->n_listen == PQ_SERVER_LISTEN_MAX)
-				return pq_fail_at(err, PQ_EINVAL, option->flag, 0, 0, "at most %d addresses", PQ_SERVER_LISTEN_MAX);
-			given->listen[given->n_listen++] = value;
+			size_t *n = &given->n_addresses[option - options];
+			if (*n == option->max)
+				return pq_fail_at(err, PQ_EINVAL, option->flag, 0, 0, "at most %zu address%s", option->max,
+				                  option->max > 1 ? "es" : "");
+			given->addresses[option - options][(*n)++] = value;
 		}
 		given->value[option - options] = value;
 		given->source[option - options] = option->flag;
@@ -232,19 +240,39 @@ read_arguments(int argc, char *const *argv, struct given *given, struct pq_optio
 }
 
 static enum pq_status
-read_listen(const struct given *given, struct pq_options *to, struct pq_err *err)
+read_addresses(const struct given *given, struct pq_options *to, struct pq_err *err)
 {
 	enum pq_status status = PQ_OK;
 
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		if (options[i].kind == LISTEN && given->value[i] != NULL && given->n_listen == 0)
-			status = add_listens(given->value[i], given->source[i], to, err);
+	for (size_t i = 0; i < N_OPTIONS && status == PQ_OK; i++) {
+		if (options[i].kind != LISTEN)
+			continue;
+		if (given->value[i] != NULL && given->n_addresses[i] == 0)
+			status = add_addresses(&options[i], given->value[i], given->source[i], to, err);
+		for (size_t j = 0; j < given->n_addresses[i] && status == PQ_OK; j++)
+			status = add_address(&options[i], given->addresses[i][j], options[i].flag, to, err);
+		if (status == PQ_OK && options[i].offset == MEMBER(listen) && to->n_listen == 0)
+			status = add_address(&options[i], PQ_OPTIONS_LISTEN, options[i].flag, to, err);
 	}
-	for (size_t i = 0; i < given->n_listen && status == PQ_OK; i++)
-		status = add_listen(given->listen[i], to->insecure_public, "--listen", to, err);
-	if (status == PQ_OK && to->n_listen == 0)
-		status = add_listen(DEFAULT_LISTEN, false, "--listen", to, err);
 	return status;
+}
+
+/* Flags that make no sense without another. */
+static enum pq_status
+check_together(const struct pq_options *to, struct pq_err *err)
+{
+	if (to->store == NULL)
+		return pq_fail_at(err, PQ_EINVAL, "--store", 0, 0, "is missing (or PRATIQUE_STORE)");
+	if (to->tls_cert != NULL && to->tls_key == NULL)
+		return pq_fail_at(err, PQ_EINVAL, "--tls-cert", 0, 0, "needs its key, --tls-key");
+	if (to->tls_key != NULL && to->tls_cert == NULL)
+		return pq_fail_at(err, PQ_EINVAL, "--tls-key", 0, 0, "needs its certificate, --tls-cert");
+	if (to->tls_client_ca != NULL && to->tls_cert == NULL)
+		return pq_fail_at(err, PQ_EINVAL, "--tls-client-ca", 0, 0, "needs --tls-cert and --tls-key");
+	if (to->roles != NULL && to->tls_client_ca == NULL)
+		return pq_fail_at(err, PQ_EINVAL, "--roles", 0, 0,
+		                  "goes by the certificates of clients and needs --tls-client-ca");
+	return PQ_OK;
 }
 
 static unsigned
@@ -281,11 +309,10 @@ pq_options_parse(int argc, char *const *argv, char *(*env)(const char *), struct
 		if (given.value[i] != NULL)
 			status = set(&options[i], given.value[i], given.source[i], &to, err);
 	}
-	if (status == PQ_OK && !to.help && !to.version) {
-		status = read_listen(&given, &to, err);
-		if (status == PQ_OK && to.store == NULL)
-			status = pq_fail_at(err, PQ_EINVAL, "--store", 0, 0, "is missing (or PRATIQUE_STORE)");
-	}
+	if (status == PQ_OK && !to.help && !to.version)
+		status = check_together(&to, err);
+	if (status == PQ_OK && !to.help && !to.version)
+		status = read_addresses(&given, &to, err);
 	if (status == PQ_OK)
 		*ret_options = to;
 	return status;

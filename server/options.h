@@ -11,10 +11,21 @@
 
 #include <stddef.h>
 
+/** Where the server listens unless it is told. */
+#define PQ_OPTIONS_LISTEN "127.0.0.1:8300"
+
 struct pq_options {
 	const char *store; /* path of the sealed store */
 	struct pq_address listen[PQ_SERVER_LISTEN_MAX];
-	size_t n_listen;                 /* at least one */
+	size_t n_listen; /* at least one */
+	struct pq_address admin_listen[PQ_SERVER_LISTEN_MAX];
+	size_t n_admin_listen;
+	bool admin_on_main;             /* methods of administration are answered on `listen`, too */
+	const char *tls_cert, *tls_key; /* paths of PEM files; NULL = plain connections */
+	const char *tls_client_ca;      /* NULL = clients need no certificate */
+	const char *roles, *tokens;     /* paths; NULL = none */
+	struct pq_address metrics_listen;
+	size_t n_metrics_listen;         /* 0 or 1 */
 	unsigned shards;                 /* threads that answer */
 	size_t max_message_bytes;        /* of a request */
 	size_t max_batch_items;          /* requests in a batch or frame */

@@ -18,6 +18,8 @@
 #define PQ_REASON_DEADLINE_EXCEEDED "DEADLINE_EXCEEDED" /* passed before the request was looked at */
 #define PQ_REASON_UNKNOWN_SERVICE "UNKNOWN_SERVICE"     /* asked of health */
 #define PQ_REASON_SERVER_ENDING "SERVER_ENDING"
+#define PQ_REASON_UNAUTHENTICATED "UNAUTHENTICATED" /* who asks is not known */
+#define PQ_REASON_ROLE_MISSING "ROLE_MISSING"       /* who asks may not do this */
 #define PQ_REASON_INTERNAL "INTERNAL"
 
 struct pq_reply {

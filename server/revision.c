@@ -96,6 +96,15 @@ pq_revision_publish(struct pq_revision_publisher *publisher, struct pq_revision 
 	pq_revision_release(before);
 }
 
+struct pq_revision *
+pq_revision_current(struct pq_revision_publisher *publisher)
+{
+	pthread_mutex_lock(&publisher->lock);
+	struct pq_revision *revision = publisher->current != NULL ? pq_revision_hold(publisher->current) : NULL;
+	pthread_mutex_unlock(&publisher->lock);
+	return revision;
+}
+
 const struct pq_revision *
 pq_revision_adopt(struct pq_revision_publisher *publisher, struct pq_revision_view *view)
 {

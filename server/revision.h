@@ -56,6 +56,9 @@ void pq_revision_publisher_release(struct pq_revision_publisher *publisher);
 /** Publish: takes over the caller's reference; what was current is let go. */
 void pq_revision_publish(struct pq_revision_publisher *publisher, struct pq_revision *revision);
 
+/** The current revision, held once more for the caller; NULL before the first is published. */
+struct pq_revision *pq_revision_current(struct pq_revision_publisher *publisher);
+
 /**
  * The revision for the next request; owned by the view. Cheap while nothing new was published. A view that moves on to
  * another revision loses its evaluator.

@@ -4,6 +4,7 @@
 #ifndef PQ_SERVER_RPC_H
 #define PQ_SERVER_RPC_H
 
+#include "server/access.h"
 #include "server/reply.h"
 
 #include <stdint.h>
@@ -37,10 +38,19 @@ enum pq_rpc_shape {
  */
 typedef void (*pq_rpc_handler)(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
 
+/** On which listeners a method is answered. */
+enum pq_rpc_place {
+	PQ_RPC_EVERYWHERE,
+	PQ_RPC_ON_MAIN,  /* --listen */
+	PQ_RPC_ON_ADMIN, /* --admin-listen; with --admin-on-main also there */
+};
+
 struct pq_rpc {
 	const char *path; /* "/package.Service/Method" */
 	enum pq_rpc_shape shape;
 	pq_rpc_handler handler;
+	unsigned roles; /* enum pq_roles, one of which is needed; NONE is a mistake, which keeps the server from starting */
+	enum pq_rpc_place place;
 	size_t message_bytes; /* of a request; 0 = the server's bound (--max-message-bytes) */
 	unsigned posted;      /* calls that a worker has posted; of streams one, whatever stands here */
 	const char *metric;   /* name in counts and logs */

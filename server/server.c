@@ -1,11 +1,14 @@
 #include "server/server.h"
 
 #include "proto/descriptor_set.h"
+#include "server/listen.h"
 #include "server/log.h"
+#include "server/metrics_http.h"
 
+#include <assert.h>
 #include <grpc/support/time.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
 static enum pq_status
 no_memory(struct pq_err *err)
@@ -14,35 +17,57 @@ no_memory(struct pq_err *err)
 }
 
 static enum pq_status
-listen_on(struct pq_server *server, struct pq_err *err)
+add_worker(struct pq_server *server, unsigned places, struct pq_err *err)
 {
-	for (size_t i = 0; i < server->options->n_listen; i++) {
-		struct pq_address *address = &server->addresses[server->n_addresses];
-		*address = server->options->listen[i];
-		enum pq_status status = pq_address_clear(address, err);
-		if (status == PQ_OK)
-			status = pq_address_listen(address, &server->acceptor.fds[server->acceptor.n_fds], err);
-		if (status != PQ_OK)
-			return status;
-		server->acceptor.n_fds++;
-		server->n_addresses++;
-	}
+	if (!pq_worker_init(&server->workers[server->n_workers], server, places))
+		return no_memory(err);
+	server->n_workers++;
 	return PQ_OK;
+}
+
+static enum pq_status
+add_workers(struct pq_server *server, struct pq_err *err)
+{
+	const struct pq_options *options = server->options;
+	unsigned places = 1u << PQ_RPC_ON_MAIN | (options->admin_on_main ? 1u << PQ_RPC_ON_ADMIN : 0u);
+	enum pq_status status = PQ_OK;
+
+	for (size_t i = 0; i < options->shards && status == PQ_OK; i++)
+		status = add_worker(server, places, err);
+	server->n_shards = server->n_workers;
+	if (status == PQ_OK && options->n_admin_listen > 0)
+		status = add_worker(server, 1u << PQ_RPC_ON_ADMIN, err);
+	return status;
+}
+
+static enum pq_status
+open_files(struct pq_server *server, struct pq_err *err)
+{
+	const struct pq_options *options = server->options;
+	enum pq_status status = pq_access_publisher_init(&server->access, options->roles, options->tokens, err);
+
+	if (status == PQ_OK && options->tls_cert != NULL)
+		status = pq_tls_open(options->tls_cert, options->tls_key, options->tls_client_ca, &server->tls, err);
+	server->guarded = options->roles != NULL || options->tokens != NULL || options->tls_client_ca != NULL;
+	return status;
 }
 
 static enum pq_status
 prepare(struct pq_server *server, struct pq_err *err)
 {
-	enum pq_status status = pq_descriptors_new(pq_descriptor_set, pq_descriptor_set_len, &server->descriptors, err);
-
-	if (status != PQ_OK)
-		return status;
-	for (size_t i = 0; i < server->options->shards; i++) {
-		if (!pq_worker_init(&server->workers[i], server))
-			return no_memory(err);
-		server->n_workers++;
-	}
-	return listen_on(server, err);
+	/* A method without a role in the table would be open to everybody by mistake. */
+	for (size_t i = 0; i < PQ_RPC_COUNT; i++)
+		assert(pq_rpcs[i].roles != PQ_ROLES_NONE);
+	enum pq_status status = open_files(server, err);
+	if (status == PQ_OK)
+		status = pq_descriptors_new(pq_descriptor_set, pq_descriptor_set_len, &server->descriptors, err);
+	if (status == PQ_OK)
+		status = add_workers(server, err);
+	if (status == PQ_OK)
+		status = pq_listen(server, err);
+	if (status == PQ_OK)
+		status = pq_metrics_http_start(server, err);
+	return status;
 }
 
 /* Wait until gRPC has let go of `n` of the servers; how many it has within the time. */
@@ -95,13 +120,17 @@ discard(struct pq_worker *worker)
 static void
 destroy(struct pq_server *server)
 {
+	pq_metrics_http_stop(server);
 	for (size_t i = 0; i < server->n_workers; i++)
 		pq_worker_release(&server->workers[i]);
 	pq_server_unlink(server);
 	pq_descriptors_free(server->descriptors);
 	pq_revision_publisher_release(&server->revisions);
-	free(server);
+	pq_access_publisher_release(&server->access);
+	pq_metrics_release(&server->metrics);
 	grpc_shutdown_blocking();
+	pq_tls_free(server->tls);
+	free(server);
 }
 
 /* Undo a start of which `n` workers have threads. */
@@ -132,6 +161,8 @@ pq_server_start(const struct pq_options *options, struct pq_revision *revision, 
 	}
 	grpc_init();
 	server->options = options;
+	server->started_s = (int64_t)time(NULL);
+	pq_metrics_init(&server->metrics);
 	pq_revision_publisher_init(&server->revisions);
 	pq_revision_publish(&server->revisions, revision);
 	enum pq_status status = prepare(server, err);
@@ -177,6 +208,14 @@ pq_server_set_serving(struct pq_server *server, bool serving)
 	atomic_fetch_add_explicit(&server->state, 1, memory_order_release);
 }
 
+void
+pq_server_refresh(struct pq_server *server)
+{
+	pq_access_refresh(&server->access);
+	if (server->tls != NULL)
+		pq_tls_refresh(server->tls);
+}
+
 int64_t
 pq_server_end(struct pq_server *server)
 {
@@ -200,4 +239,5 @@ pq_server_unlink(const struct pq_server *server)
 {
 	for (size_t i = 0; i < server->n_addresses; i++)
 		pq_address_unlink(&server->addresses[i]);
+	pq_address_unlink(&server->metrics_address);
 }

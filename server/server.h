@@ -10,16 +10,25 @@
 #include "server/address.h"
 #include "server/descriptors.h"
 #include "server/options.h"
+#include "server/tls.h"
 #include "server/worker.h"
 
 struct pq_server {
 	const struct pq_options *options;
-	struct pq_worker workers[PQ_SERVER_WORKERS_MAX];
+	struct pq_worker workers[PQ_SERVER_WORKERS_MAX + 1];
 	size_t n_workers;
-	struct pq_address addresses[PQ_SERVER_LISTEN_MAX];
-	size_t n_addresses; /* that are listened on */
+	size_t n_shards; /* the first of them; behind them the admin worker, if there is --admin-listen */
+	struct pq_address addresses[2 * PQ_SERVER_LISTEN_MAX]; /* those of --admin-listen last */
+	size_t n_addresses;                                    /* that are listened on */
 	struct pq_acceptor acceptor;
 	struct pq_revision_publisher revisions;
+	struct pq_tls *tls; /* NULL: all connections are plain */
+	struct pq_access_publisher access;
+	struct pq_metrics metrics;
+	struct MHD_Daemon *http; /* of --metrics-listen; NULL = none */
+	struct pq_address metrics_address;
+	int64_t started_s; /* since 1970-01-01 */
+	bool guarded;      /* callers have to show who they are; server/admit.h */
 	struct pq_descriptors *descriptors;
 	_Atomic(bool) serving;   /* what health says */
 	_Atomic(uint64_t) state; /* grows with each change of it, so that workers tell their watches */
@@ -31,10 +40,14 @@ struct pq_server {
  *
  * Ownership: takes over `revision`, also on failure. `options` must outlive the server. *ret_server ends with
  *            pq_server_end().
- * Fails:     PQ_EIO (an address cannot be listened on; err names it), PQ_EINVAL (it is not allowed), PQ_ENOMEM.
+ * Fails:     PQ_EIO (an address cannot be listened on; err names it), PQ_EINVAL (a file of certificates, roles or tokens
+ *            cannot be used; err names it), PQ_ENOMEM.
  */
 PQ_MUST_USE enum pq_status pq_server_start(const struct pq_options *options, struct pq_revision *revision,
                                            struct pq_server **ret_server, struct pq_err *err);
+
+/** Look for changed files of certificates, roles and tokens, and take them; what is wrong with them is logged. One thread. */
+void pq_server_refresh(struct pq_server *server);
 
 /** Change what health says; watches hear of it within a quarter of a second. Any thread. */
 void pq_server_set_serving(struct pq_server *server, bool serving);

@@ -2,12 +2,14 @@
  * Streams: health watches and reflection. A stream has at most one send or receive in flight (its step) beside the batch
  * that reports its end, so that its state needs no queue. It is freed when the last of its batches has come back.
  */
-#include "server/server.h"
-
+#include "server/admit.h"
 #include "server/log.h"
+#include "server/server.h"
 
 #include <stddef.h>
 #include <stdlib.h>
+
+#define DETAILS_KEY "grpc-status-details-bin"
 
 enum step { STEP_NONE, STEP_READ, STEP_WRITE };
 
@@ -17,17 +19,19 @@ struct pq_stream {
 	enum pq_rpc_index index;
 	struct pq_stream *next, *previous;
 	grpc_call *call; /* NULL = only posted */
-	gpr_timespec deadline;
+	gpr_timespec deadline, began;
+	grpc_status_code code; /* that it ended with; CANCELLED until then */
 	grpc_metadata_array metadata;
 	grpc_byte_buffer *in, *out;
 	int cancelled;
 	unsigned pending; /* batches in flight */
 	enum step step;
-	bool greeted;    /* initial metadata are on their way */
-	bool ended;      /* the status is on its way */
-	bool changed;    /* a change is still to be told */
-	int state;       /* of the handler */
-	grpc_slice last; /* what a watch was told last: it is not told the same again */
+	bool greeted;          /* initial metadata are on their way */
+	bool ended;            /* the status is on its way */
+	bool changed;          /* a change is still to be told */
+	int state;             /* of the handler */
+	grpc_metadata trailer; /* with the status */
+	grpc_slice last;       /* what a watch was told last: it is not told the same again */
 };
 
 #define STREAM_OF(tag, member) ((struct pq_stream *)((char *)(tag)-offsetof(struct pq_stream, member)))
@@ -55,8 +59,11 @@ drop(struct pq_stream *stream)
 		grpc_byte_buffer_destroy(stream->out);
 	grpc_metadata_array_destroy(&stream->metadata);
 	grpc_slice_unref(stream->last);
-	if (stream->call != NULL)
+	grpc_slice_unref(stream->trailer.value);
+	if (stream->call != NULL) {
+		pq_worker_ended(worker, stream->index, stream->code, stream->began);
 		grpc_call_unref(stream->call);
+	}
 	free(stream);
 }
 
@@ -78,7 +85,7 @@ pq_stream_post(struct pq_worker *worker, enum pq_rpc_index index)
 	stream->on_end.on = on_end;
 	stream->worker = worker;
 	stream->index = index;
-	stream->last = grpc_empty_slice();
+	stream->last = stream->trailer.value = grpc_empty_slice();
 	grpc_metadata_array_init(&stream->metadata);
 	stream->next = worker->streams;
 	if (stream->next != NULL)
@@ -119,9 +126,9 @@ greet(struct pq_stream *stream, grpc_op *ops, size_t *n)
 	stream->greeted = true;
 }
 
-/* The status, in a batch of its own so that a read may still be in flight. */
+/* The status, in a batch of its own so that a read may still be in flight. `details` may be empty, and stay the caller's. */
 static void
-end(struct pq_stream *stream, grpc_status_code code, const char *message)
+end_with(struct pq_stream *stream, grpc_status_code code, const char *message, grpc_slice details)
 {
 	grpc_op ops[2] = {0};
 	size_t n = 0;
@@ -129,13 +136,24 @@ end(struct pq_stream *stream, grpc_status_code code, const char *message)
 
 	if (!stream->ended) {
 		stream->ended = true;
+		stream->code = code;
+		stream->trailer = (grpc_metadata){.key = grpc_slice_from_static_string(DETAILS_KEY)};
+		stream->trailer.value = grpc_slice_ref(details);
 		greet(stream, ops, &n);
 		ops[n].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
 		ops[n].data.send_status_from_server.status = code;
+		ops[n].data.send_status_from_server.trailing_metadata = &stream->trailer;
+		ops[n].data.send_status_from_server.trailing_metadata_count = !GRPC_SLICE_IS_EMPTY(details);
 		ops[n++].data.send_status_from_server.status_details = &text;
 		start(stream, ops, n, &stream->on_end);
 	}
 	grpc_slice_unref(text);
+}
+
+static void
+end(struct pq_stream *stream, grpc_status_code code, const char *message)
+{
+	end_with(stream, code, message, grpc_empty_slice());
 }
 
 static void
@@ -160,6 +178,7 @@ answer(struct pq_stream *stream)
 	grpc_op ops[2] = {0};
 	size_t n = 0;
 
+	stream->worker->asked = &stream->metadata;
 	/* Its handlers finish what they begin. */
 	(void)pq_worker_handle(stream->worker, stream->index, stream->in, stream->deadline, &stream->state, &reply, &later);
 	if (stream->in != NULL)
@@ -179,7 +198,7 @@ answer(struct pq_stream *stream)
 		if (start(stream, ops, n, &stream->on_step))
 			stream->step = STEP_WRITE;
 	} else {
-		end(stream, reply.code, reply.message);
+		end_with(stream, reply.code, reply.message, reply.details);
 	}
 	grpc_slice_unref(reply.payload);
 	grpc_slice_unref(reply.details);
@@ -198,6 +217,22 @@ change(struct pq_stream *stream)
 		end(stream, GRPC_STATUS_UNAVAILABLE, "the server ends");
 }
 
+/* Whether the call may go on; it is ended otherwise. */
+static bool
+admit(struct pq_stream *stream)
+{
+	struct pq_reply reply;
+
+	if (pq_admits(stream->worker, stream->index, stream->call, &stream->metadata, &reply))
+		return true;
+	stream->worker->asked = &stream->metadata;
+	pq_worker_count_refused(stream->worker, stream->index, &reply);
+	end_with(stream, reply.code, reply.message, reply.details);
+	grpc_slice_unref(reply.payload);
+	grpc_slice_unref(reply.details);
+	return false;
+}
+
 static void
 on_request(struct pq_tag *tag, bool ok)
 {
@@ -212,10 +247,15 @@ on_request(struct pq_tag *tag, bool ok)
 		return;
 	}
 	pq_stream_post(worker, stream->index);
+	pq_worker_began(worker, stream->index);
+	stream->began = gpr_now(GPR_CLOCK_MONOTONIC);
+	stream->code = GRPC_STATUS_CANCELLED;
 	close.data.recv_close_on_server.cancelled = &stream->cancelled;
 	start(stream, &close, 1, &stream->on_close);
 	if (worker->n_streams > PQ_SERVER_OPEN_STREAMS)
 		end(stream, GRPC_STATUS_RESOURCE_EXHAUSTED, "too many streams are open");
+	else if (!admit(stream))
+		return;
 	else if (pq_rpcs[stream->index].shape == PQ_RPC_WATCH)
 		answer(stream);
 	else

@@ -2,9 +2,9 @@
  * Unary calls: posted, taken, answered and posted again. One batch carries initial metadata, message, status and the
  * close, for each batch costs as much as the whole rest of a call.
  */
-#include "server/server.h"
-
+#include "server/admit.h"
 #include "server/log.h"
+#include "server/server.h"
 
 #include <grpc/grpc.h>
 #include <stdlib.h>
@@ -100,7 +100,7 @@ refuse_unknown(struct pq_unary *unary)
 
 	reply.details = grpc_empty_slice();
 	reply.payload = grpc_empty_slice();
-	unary->worker->unimplemented++;
+	pq_count_up(&unary->worker->unimplemented, 1);
 	send(unary, &reply);
 }
 
@@ -122,8 +122,12 @@ on_request(struct pq_tag *tag, bool ok)
 		refuse_unknown(unary);
 		return;
 	}
-	if (!pq_worker_handle(unary->worker, unary->index, unary->in, unary->deadline, NULL, &reply, &later)) {
-		pq_frames_adopt(unary->worker, unary->index, unary->call, unary->in, &later);
+	pq_worker_began(unary->worker, unary->index);
+	unary->worker->asked = &unary->metadata;
+	if (!pq_admits(unary->worker, unary->index, unary->call, &unary->metadata, &reply)) {
+		pq_worker_count_refused(unary->worker, unary->index, &reply);
+	} else if (!pq_worker_handle(unary->worker, unary->index, unary->in, unary->deadline, NULL, &reply, &later)) {
+		pq_frames_adopt(unary->worker, unary->index, unary->call, unary->in, &unary->metadata, &later);
 		post(unary);
 		return;
 	}
@@ -155,12 +159,14 @@ pq_unary_init_all(struct pq_worker *worker)
 	size_t n = CATCH_ALL_POSTED;
 
 	for (size_t i = 0; i < PQ_RPC_COUNT; i++)
-		n += pq_rpcs[i].posted;
+		n += pq_worker_answers(worker, (enum pq_rpc_index)i) ? pq_rpcs[i].posted : 0;
 	worker->unaries = calloc(n, sizeof(*worker->unaries));
 	if (worker->unaries == NULL)
 		return false;
 	for (size_t i = 0; i <= PQ_RPC_COUNT; i++) {
 		unsigned posted = i < PQ_RPC_COUNT ? pq_rpcs[i].posted : CATCH_ALL_POSTED;
+		if (i < PQ_RPC_COUNT && !pq_worker_answers(worker, (enum pq_rpc_index)i))
+			continue;
 		for (unsigned j = 0; j < posted; j++) {
 			struct pq_unary *unary = &worker->unaries[worker->n_unaries++];
 			unary->worker = worker;

@@ -5,6 +5,7 @@
 #include "server/server.h"
 
 #include <grpc/byte_buffer_reader.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,11 @@ pq_worker_see_end(struct pq_worker *worker)
 	pq_stream_change_all(worker);
 	pq_frames_end_all(worker);
 }
+
+/* Of W3C trace context: version, trace, parent and flags. */
+#define TRACEPARENT_LEN 55
+/* Of "x-request-id": a UUID has 36. */
+#define REQUEST_ID_MAX 64
 
 /* How long a worker that has nothing to do may take to see a change of the server's state. */
 #define TICK_MS 250
@@ -58,6 +64,8 @@ create(struct pq_worker *worker)
 
 	worker->grpc = grpc_server_create(&channel_args, NULL);
 	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
+		if (!pq_worker_answers(worker, (enum pq_rpc_index)i))
+			continue;
 		bool with_message = pq_rpcs[i].shape != PQ_RPC_DIALOG && pq_rpcs[i].shape != PQ_RPC_FRAMES;
 		worker->methods[i] = grpc_server_register_method(
 			worker->grpc, pq_rpcs[i].path, NULL,
@@ -67,9 +75,15 @@ create(struct pq_worker *worker)
 }
 
 bool
-pq_worker_init(struct pq_worker *worker, struct pq_server *server)
+pq_worker_answers(const struct pq_worker *worker, enum pq_rpc_index index)
 {
-	*worker = (struct pq_worker){.server = server, .on_down = {on_down}};
+	return (worker->places | 1u << PQ_RPC_EVERYWHERE) & 1u << pq_rpcs[index].place;
+}
+
+bool
+pq_worker_init(struct pq_worker *worker, struct pq_server *server, unsigned places)
+{
+	*worker = (struct pq_worker){.server = server, .places = places, .on_down = {on_down}};
 	pq_jobs_init(&worker->jobs);
 	pq_jobs_init(&worker->waiting);
 	pq_arena_init(&worker->arena, PQ_SERVER_ARENA_BYTES);
@@ -97,6 +111,8 @@ post_all(struct pq_worker *worker)
 {
 	pq_unary_post_all(worker);
 	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
+		if (!pq_worker_answers(worker, (enum pq_rpc_index)i))
+			continue;
 		switch (pq_rpcs[i].shape) {
 		case PQ_RPC_UNARY:
 			break;
@@ -182,6 +198,7 @@ run(void *context)
 	pq_merge_release(&worker->merge);
 	pq_encoder_release(&worker->encoder);
 	pq_revision_view_release(&worker->view);
+	pq_access_view_release(&worker->access);
 	return NULL;
 }
 
@@ -277,36 +294,110 @@ dispatch(struct pq_worker *worker, const struct pq_rpc *rpc, grpc_byte_buffer *i
 		grpc_slice_unref(later->copy);
 }
 
+/* An id for the log, as far as a client may choose it: digits and hyphens cannot name a party. */
+static bool
+is_plain_id(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (strchr("0123456789abcdefABCDEF-", text[i]) == NULL || text[i] == '\0')
+			return false;
+	}
+	return len > 0;
+}
+
+/* The value of a key of the call's metadata, if it is an id of at most size - 1 digits; "" otherwise. */
 static void
-log_call(const struct pq_rpc *rpc, const struct pq_reply *reply, size_t bytes, gpr_timespec began)
+read_id(const struct pq_worker *worker, const char *key, char *ret, size_t size)
+{
+	ret[0] = '\0';
+	for (size_t i = 0; worker->asked != NULL && i < worker->asked->count; i++) {
+		const grpc_metadata *entry = &worker->asked->metadata[i];
+		size_t len = GRPC_SLICE_LENGTH(entry->value);
+		const char *value = (const char *)GRPC_SLICE_START_PTR(entry->value);
+		if (grpc_slice_str_cmp(entry->key, key) != 0)
+			continue;
+		if (len < size && is_plain_id(value, len))
+			snprintf(ret, size, "%.*s", (int)len, value);
+		return;
+	}
+}
+
+static void
+log_call(const struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply, size_t bytes,
+         gpr_timespec began)
 {
 	bool fault = reply->code == GRPC_STATUS_INTERNAL || reply->code == GRPC_STATUS_DATA_LOSS;
 	enum pq_log_level level = fault ? PQ_LOG_ERROR : PQ_LOG_DEBUG;
+	char call[48], trace[TRACEPARENT_LEN + 1], request[REQUEST_ID_MAX + 1];
 
 	if (!pq_log_enabled(level))
 		return;
 	gpr_timespec took = gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), began);
+	snprintf(call, sizeof(call), "%zu-%llu", (size_t)(worker - worker->server->workers),
+	         (unsigned long long)atomic_load_explicit(&worker->counts[index].calls, memory_order_relaxed));
+	read_id(worker, "traceparent", trace, sizeof(trace));
+	read_id(worker, "x-request-id", request, sizeof(request));
 	/* The message may quote the request, so it is shown only where the server is at fault. */
-	PQ_LOG(level, "call", PQ_LOG_TEXT("method", rpc->metric), PQ_LOG_TEXT("code", pq_code_name(reply->code)),
-	       PQ_LOG_NUMBER("request_bytes", bytes), PQ_LOG_NUMBER("reply_bytes", GRPC_SLICE_LENGTH(reply->payload)),
+	PQ_LOG(level, "call", PQ_LOG_TEXT("method", pq_rpcs[index].metric), PQ_LOG_TEXT("call", call),
+	       PQ_LOG_TEXT("code", pq_code_name(reply->code)), PQ_LOG_TEXT("traceparent", trace),
+	       PQ_LOG_TEXT("request_id", request), PQ_LOG_NUMBER("request_bytes", bytes),
+	       PQ_LOG_NUMBER("reply_bytes", GRPC_SLICE_LENGTH(reply->payload)),
 	       PQ_LOG_NUMBER("microseconds", took.tv_sec * 1000000 + took.tv_nsec / 1000),
 	       PQ_LOG_TEXT("error", fault ? reply->message : ""));
 }
 
-/* One thread writes, so that no locked instruction is needed. */
-static void
-count_up(_Atomic(uint64_t) *count, uint64_t by)
+/* Is a call of this shape over with its one message? */
+static bool
+is_single(enum pq_rpc_shape shape)
 {
-	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + by, memory_order_relaxed);
+	/* No default: a new shape must be thought of here. */
+	switch (shape) {
+	case PQ_RPC_UNARY:
+		return true;
+	case PQ_RPC_WATCH:
+	case PQ_RPC_DIALOG:
+	case PQ_RPC_BATCH:
+	case PQ_RPC_FRAMES:
+		return false;
+	}
+	return false;
+}
+
+void
+pq_worker_began(struct pq_worker *worker, enum pq_rpc_index index)
+{
+	pq_count_up(&worker->counts[index].started, 1);
+}
+
+void
+pq_worker_ended(struct pq_worker *worker, enum pq_rpc_index index, grpc_status_code code, gpr_timespec began)
+{
+	struct pq_rpc_counts *counts = &worker->counts[index];
+
+	pq_count_up(&counts->handled[(size_t)code < PQ_METRICS_CODES ? (size_t)code : (size_t)GRPC_STATUS_UNKNOWN], 1);
+	/* Looking at the clock costs more than all the counting, and is for a scrape alone. */
+	if (worker->server->http == NULL)
+		return;
+	gpr_timespec took = gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), began);
+	pq_histogram_add(&counts->took, took.tv_sec * 1000000000 + took.tv_nsec);
 }
 
 void
 pq_worker_count(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply, size_t bytes,
                 gpr_timespec began)
 {
-	count_up(&worker->counts[index].calls, 1);
-	count_up(&worker->counts[index].refused, reply->code != GRPC_STATUS_OK);
-	log_call(&pq_rpcs[index], reply, bytes, began);
+	pq_count_up(&worker->counts[index].calls, 1);
+	pq_count_up(&worker->counts[index].refused, reply->code != GRPC_STATUS_OK);
+	if (is_single(pq_rpcs[index].shape))
+		pq_worker_ended(worker, index, reply->code, began);
+	log_call(worker, index, reply, bytes, began);
+	worker->asked = NULL;
+}
+
+void
+pq_worker_count_refused(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply)
+{
+	pq_worker_count(worker, index, reply, 0, gpr_now(GPR_CLOCK_MONOTONIC));
 }
 
 bool

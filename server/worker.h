@@ -10,6 +10,7 @@
 
 #include "server/codec.h"
 #include "server/merge.h"
+#include "server/metrics.h"
 #include "server/revision.h"
 #include "server/rpc.h"
 
@@ -39,21 +40,18 @@ struct pq_tag {
 	void (*on)(struct pq_tag *tag, bool ok);
 };
 
-/** Written by the worker's thread alone; any may read. */
-struct pq_rpc_counts {
-	_Atomic(uint64_t) calls, refused;
-};
-
 struct pq_worker {
 	struct pq_server *server;
 	grpc_server *grpc;
-	void *methods[PQ_RPC_COUNT]; /* as gRPC knows them */
+	unsigned places;             /* a set of 1 << enum pq_rpc_place: which methods it answers */
+	void *methods[PQ_RPC_COUNT]; /* as gRPC knows them; NULL = it does not answer this one */
 	grpc_completion_queue *queue;
 	pthread_t thread;
 	struct pq_arena arena; /* scratch of the handler that runs */
 	struct pq_revision_view view;
+	struct pq_access_view access;
 	struct pq_encoder encoder;
-	uint64_t encoded; /* generation of the view whose rules the encoder knows */
+	uint64_t encoded;         /* generation of the view whose rules the encoder knows */
 	struct pq_unary *unaries; /* of all methods, and of those that do not exist */
 	size_t n_unaries;
 	struct pq_stream *streams; /* open or posted; a list */
@@ -65,20 +63,28 @@ struct pq_worker {
 	struct pq_large *spare;      /* for the next of these; a list */
 	size_t n_spare;
 	size_t frame_bytes;          /* that they hold */
-	uint64_t state; /* of the server, as the streams were told */
-	bool ending;    /* this worker has seen that the server ends */
-	bool down;      /* its queue is shut down: no batch may be started any more */
+	uint64_t state;              /* of the server, as the streams were told */
+	bool ending;                 /* this worker has seen that the server ends */
+	bool down;                   /* its queue is shut down: no batch may be started any more */
 	struct pq_tag on_down;
 	struct pq_merge merge;
 	unsigned events;  /* since nothing was there to do */
 	unsigned unsent;  /* of them, since the answers were last sent */
 	unsigned unworked; /* of them, since the last slice of a batch */
 	struct pq_rpc_counts counts[PQ_RPC_COUNT];
-	uint64_t unimplemented;
+	_Atomic(uint64_t) outcomes[PQ_OUTCOME_COUNT]; /* of decisions */
+	_Atomic(uint64_t) unimplemented;              /* calls of methods that do not exist */
+	const grpc_metadata_array *asked;             /* of the call that is handled, for the log; NULL = none */
 };
 
-/** Prepare a worker, its queue and its gRPC server. False: no memory, nothing to release. */
-bool pq_worker_init(struct pq_worker *worker, struct pq_server *server);
+/**
+ * Prepare a worker, its queue and its gRPC server, for the methods of `places` (1 << enum pq_rpc_place, or-ed) and those
+ * that are answered everywhere. False: no memory, nothing to release.
+ */
+bool pq_worker_init(struct pq_worker *worker, struct pq_server *server, unsigned places);
+
+/** Does the worker answer this method? */
+bool pq_worker_answers(const struct pq_worker *worker, enum pq_rpc_index index);
 
 /** Start the gRPC server, and the thread, which posts its calls. False: no thread. */
 bool pq_worker_start(struct pq_worker *worker);
@@ -107,6 +113,18 @@ bool pq_worker_bytes(grpc_byte_buffer *in, struct pq_bytes *ret, grpc_slice *ret
 /** Count a message that was answered or refused, and log it. `began` is when it was begun, of the monotonic clock. */
 void pq_worker_count(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply, size_t bytes,
                      gpr_timespec began);
+
+/** Count a call that begins. */
+void pq_worker_began(struct pq_worker *worker, enum pq_rpc_index index);
+
+/**
+ * Count the end of a call that is no single message: a stream or a batch, from `began` on. Those of single messages are
+ * counted by pq_worker_count().
+ */
+void pq_worker_ended(struct pq_worker *worker, enum pq_rpc_index index, grpc_status_code code, gpr_timespec began);
+
+/** Count a call that was not let in, and log it. */
+void pq_worker_count_refused(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply);
 
 /**
  * Have a message handled; arena, bounds, deadline, counts and log included. False, of unary methods alone: it is not
@@ -141,9 +159,9 @@ void pq_stream_release_all(struct pq_worker *worker);
 
 /** Post a call of a method with batches or frames. */
 void pq_frames_post(struct pq_worker *worker, enum pq_rpc_index index);
-/** Go on with a unary call in slices. Takes over the call, its message and `later`. */
+/** Go on with a unary call in slices. Takes over the call, its message, its metadata (another array is left) and `later`. */
 void pq_frames_adopt(struct pq_worker *worker, enum pq_rpc_index index, grpc_call *call, grpc_byte_buffer *in,
-                     const struct pq_later *later);
+                     grpc_metadata_array *metadata, const struct pq_later *later);
 /** Do a slice of the first call's work; there must be one among worker->jobs. */
 void pq_frames_work(struct pq_worker *worker);
 /** The server ends: read no more frames. */

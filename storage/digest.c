@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Large enough that the calls cost nothing beside the hashing, small enough to stay in the second-level cache. */
@@ -62,4 +63,21 @@ pq_digest_hex(const uint8_t digest[PQ_DIGEST_BYTES], char ret_hex[PQ_DIGEST_HEX_
 		ret_hex[2 * i + 1] = digits[digest[i] & 15];
 	}
 	ret_hex[PQ_DIGEST_HEX_BYTES - 1] = '\0';
+}
+
+bool
+pq_digest_parse(const char *text, uint8_t ret_digest[PQ_DIGEST_BYTES])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (strlen(text) != PQ_DIGEST_HEX_BYTES - 1)
+		return false;
+	for (size_t i = 0; i < PQ_DIGEST_HEX_BYTES - 1; i++) {
+		const char *digit = strchr(digits, text[i]);
+
+		if (digit == NULL)
+			return false;
+		ret_digest[i / 2] = (uint8_t)(ret_digest[i / 2] << 4 | (digit - digits));
+	}
+	return true;
 }

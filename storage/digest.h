@@ -8,6 +8,7 @@
 
 #include "policy/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** Bytes of a digest. */
@@ -26,5 +27,8 @@ PQ_MUST_USE enum pq_status pq_digest_fd(int fd, uint64_t len, const char *path, 
 
 /** Write a digest as 64 lower-case hexadecimal digits, terminated. */
 void pq_digest_hex(const uint8_t digest[PQ_DIGEST_BYTES], char ret_hex[PQ_DIGEST_HEX_BYTES]);
+
+/** Read such a text: 64 lower-case digits and nothing else. False: it is none; *ret_digest is undefined then. */
+bool pq_digest_parse(const char *text, uint8_t ret_digest[PQ_DIGEST_BYTES]);
 
 #endif

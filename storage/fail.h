@@ -1,5 +1,5 @@
 /**
- * Errors of the system and of LMDB, translated once. Internal to storage/.
+ * Errors of the system and of LMDB, translated once. Internal to storage/ and fetch/.
  */
 #ifndef PQ_STORAGE_FAIL_H
 #define PQ_STORAGE_FAIL_H

@@ -33,31 +33,19 @@ struct pq_store {
 	char *keys; /* the terminated copies that the table points to */
 };
 
-/* Open the file and see that it may be a store. The caller closes *ret_fd. */
+/* See that an open file may be a store. */
 static enum pq_status
-open_file(const char *path, int *ret_fd, uint64_t *ret_size, struct pq_err *err)
+check_file(int fd, const char *path, uint64_t *ret_size, struct pq_err *err)
 {
-	/* O_NONBLOCK: a pipe in the place of a store must not stop us; files do not mind. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	enum pq_status status;
 	struct stat st;
 
-	if (fd < 0)
-		return pq_fail_errno(err, errno, path, "cannot be opened");
 	if (fstat(fd, &st) != 0)
-		status = pq_fail_errno(err, errno, path, "cannot be opened");
-	else if (!S_ISREG(st.st_mode))
-		status = pq_fail_at(err, PQ_EINVAL, path, 0, 0, "is not a regular file");
-	else if ((uint64_t)st.st_size > PQ_STORE_FILE_BYTES_MAX)
-		status = pq_fail_at(err, PQ_ELIMIT, path, 0, 0, "has %" PRIu64 " bytes; a store has at most %" PRIu64,
-		                    (uint64_t)st.st_size, (uint64_t)PQ_STORE_FILE_BYTES_MAX);
-	else
-		status = PQ_OK;
-	if (status != PQ_OK) {
-		close(fd);
-		return status;
-	}
-	*ret_fd = fd;
+		return pq_fail_errno(err, errno, path, "cannot be opened");
+	if (!S_ISREG(st.st_mode))
+		return pq_fail_at(err, PQ_EINVAL, path, 0, 0, "is not a regular file");
+	if ((uint64_t)st.st_size > PQ_STORE_FILE_BYTES_MAX)
+		return pq_fail_at(err, PQ_ELIMIT, path, 0, 0, "has %" PRIu64 " bytes; a store has at most %" PRIu64,
+		                  (uint64_t)st.st_size, (uint64_t)PQ_STORE_FILE_BYTES_MAX);
 	*ret_size = (uint64_t)st.st_size;
 	return PQ_OK;
 }
@@ -196,11 +184,26 @@ warm(struct pq_store *store, uint64_t len, unsigned flags, struct pq_err *err)
 }
 
 static enum pq_status
-load(struct pq_store *store, int fd, unsigned flags, struct pq_err *err)
+check_want(const struct pq_trailer *trailer, const uint8_t *want, const char *path, struct pq_err *err)
+{
+	char is[PQ_DIGEST_HEX_BYTES];
+	char should[PQ_DIGEST_HEX_BYTES];
+
+	if (want == NULL || memcmp(trailer->digest, want, PQ_DIGEST_BYTES) == 0)
+		return PQ_OK;
+	pq_digest_hex(trailer->digest, is);
+	pq_digest_hex(want, should);
+	return pq_fail_at(err, PQ_ECORRUPT, path, 0, 0, "is another store: its SHA-256 is %s, not %s", is, should);
+}
+
+static enum pq_status
+load(struct pq_store *store, int fd, unsigned flags, const uint8_t *want, struct pq_err *err)
 {
 	struct pq_trailer trailer;
 	enum pq_status status = pq_trailer_read(fd, store->size, store->path, &trailer, err);
 
+	if (status == PQ_OK)
+		status = check_want(&trailer, want, store->path, err);
 	if (status == PQ_OK)
 		status = check_digest(fd, &trailer, store->path, err);
 	if (status == PQ_OK)
@@ -217,28 +220,59 @@ load(struct pq_store *store, int fd, unsigned flags, struct pq_err *err)
 }
 
 enum pq_status
-pq_store_open(const char *path, unsigned flags, struct pq_store **ret_store, struct pq_err *err)
+pq_store_open_fd(int fd, const char *name, unsigned flags, const uint8_t *want, struct pq_store **ret_store,
+                 struct pq_err *err)
 {
 	struct pq_store *store = calloc(1, sizeof(*store));
 	enum pq_status status;
-	int fd = -1;
 
-	if (store == NULL || (store->path = strdup(path)) == NULL) {
-		status = pq_fail_at(err, PQ_ENOMEM, path, 0, 0, "cannot be opened: out of memory");
+	if (store == NULL || (store->path = strdup(name)) == NULL) {
+		status = pq_fail_at(err, PQ_ENOMEM, name, 0, 0, "cannot be opened: out of memory");
 		goto out;
 	}
-	status = open_file(path, &fd, &store->size, err);
+	status = check_file(fd, name, &store->size, err);
 	if (status == PQ_OK)
-		status = load(store, fd, flags, err);
+		status = load(store, fd, flags, want, err);
 	if (status != PQ_OK)
 		goto out;
 	*ret_store = store;
 	store = NULL;
 out:
 	pq_store_free(store);
-	if (fd >= 0)
-		close(fd);
 	return status;
+}
+
+enum pq_status
+pq_store_open(const char *path, unsigned flags, struct pq_store **ret_store, struct pq_err *err)
+{
+	/* O_NONBLOCK: a pipe in the place of a store must not stop us; files do not mind. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return pq_fail_errno(err, errno, path, "cannot be opened");
+	enum pq_status status = pq_store_open_fd(fd, path, flags, NULL, ret_store, err);
+
+	close(fd);
+	return status;
+}
+
+enum pq_status
+pq_store_check_fd(int fd, const char *name, uint8_t ret_digest[PQ_DIGEST_BYTES], uint64_t *ret_size, struct pq_err *err)
+{
+	struct pq_trailer trailer;
+	uint64_t size = 0;
+	enum pq_status status = check_file(fd, name, &size, err);
+
+	if (status == PQ_OK)
+		status = pq_trailer_read(fd, size, name, &trailer, err);
+	if (status == PQ_OK)
+		status = check_digest(fd, &trailer, name, err);
+	if (status != PQ_OK)
+		return status;
+	memcpy(ret_digest, trailer.digest, PQ_DIGEST_BYTES);
+	if (ret_size != NULL)
+		*ret_size = size;
+	return PQ_OK;
 }
 
 void

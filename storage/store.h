@@ -64,6 +64,25 @@ void pq_store_abandon_temporaries(void);
 PQ_MUST_USE enum pq_status pq_store_open(const char *path, unsigned flags, struct pq_store **ret_store,
                                          struct pq_err *err);
 
+/**
+ * The same from an open file: what is checked is what is mapped, whatever happens to the name meanwhile.
+ *
+ * `want`, where it is not NULL, is the digest that the store must have: another is PQ_ECORRUPT before LMDB sees the
+ * file.
+ * Ownership: `fd` stays the caller's and may be closed afterwards; `name` is copied, for messages.
+ */
+PQ_MUST_USE enum pq_status pq_store_open_fd(int fd, const char *name, unsigned flags, const uint8_t *want,
+                                            struct pq_store **ret_store, struct pq_err *err);
+
+/**
+ * Is the open file a whole store? Reads trailer and digest; LMDB does not see it, and pages are not checked.
+ *
+ * Out:   *ret_digest is the digest of its content, *ret_size the bytes of the file; ret_size may be NULL.
+ * Fails: as pq_store_open().
+ */
+PQ_MUST_USE enum pq_status pq_store_check_fd(int fd, const char *name, uint8_t ret_digest[PQ_DIGEST_BYTES],
+                                             uint64_t *ret_size, struct pq_err *err);
+
 /** Close a store; all pointers into it end here. Accepts NULL. */
 void pq_store_free(struct pq_store *store);
 

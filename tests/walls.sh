@@ -10,7 +10,7 @@ code=$(mktemp)
 trap 'rm -f "$code"' EXIT
 
 # Every line of our C code as "file:line:text", comments blanked, strings kept.
-find policy storage server cli -name '*.[ch]' | sort | while IFS= read -r file; do
+find policy storage fetch server cli -name '*.[ch]' | sort | while IFS= read -r file; do
 	awk -v file="$file" '
 	{
 		out = ""
@@ -58,12 +58,14 @@ calls() {
 include='#[[:space:]]*include[[:space:]]*[<"]'
 generated='([a-z0-9_./]*\.pb-c\.h|protobuf-c/|proto/)'
 
-wall 'policy/ and storage/ do not know gRPC' 'policy/|storage/' "${include}grpc/"
-wall 'only storage/ knows LMDB' 'policy/|server/|cli/' "${include}lmdb\.h"
-wall 'policy/ knows nothing above it' 'policy/' "${include}(storage|server|cli)/"
-wall 'storage/ knows nothing above it' 'storage/' "${include}(server|cli)/"
+wall 'policy/, storage/ and fetch/ do not know gRPC' 'policy/|storage/|fetch/' "${include}grpc/"
+wall 'only storage/ knows LMDB' 'policy/|fetch/|server/|cli/' "${include}lmdb\.h"
+wall 'only fetch/ knows libcurl' 'policy/|storage/|server/|cli/' "${include}curl/"
+wall 'policy/ knows nothing above it' 'policy/' "${include}(storage|fetch|server|cli)/"
+wall 'storage/ knows nothing above it' 'storage/' "${include}(fetch|server|cli)/"
+wall 'fetch/ knows nothing above it' 'fetch/' "${include}(server|cli)/"
 wall 'server/ does not know cli/' 'server/' "${include}cli/"
-wall 'generated code is known to server/ and cli/ alone' 'policy/|storage/' "${include}${generated}"
+wall 'generated code is known to server/ and cli/ alone' 'policy/|storage/|fetch/' "${include}${generated}"
 
 # What cannot be declared cannot be called; stdio.h and stdlib.h stay open for snprintf and malloc.
 wall 'policy/ does no I/O, takes no lock and reads no clock' 'policy/' \
@@ -72,9 +74,9 @@ wall 'policy/ does no I/O' 'policy/' "$(calls 'fopen|fdopen|freopen|fread|fwrite
 wall 'policy/ does no I/O' 'policy/' "$(calls 'printf|vprintf|fprintf|vfprintf|dprintf|perror|fflush|popen|system|getenv')"
 wall 'policy/ does no I/O' 'policy/' "$(calls 'open|openat|socket|mmap|time|clock_gettime|gettimeofday')"
 wall 'policy/ depends on its arguments alone' 'policy/' "$(calls 'rand|random|getrandom')"
-wall 'libraries never log: only server/ and cli/ print' 'storage/' "$(calls 'printf|vprintf|puts|putchar|perror|syslog')"
+wall 'libraries never log: only server/ and cli/ print' 'storage/|fetch/' "$(calls 'printf|vprintf|puts|putchar|perror|syslog')"
 
-ours='policy/|storage/|server/|cli/'
+ours='policy/|storage/|fetch/|server/|cli/'
 wall 'law is data: a citation in C' "$ours" '"[^"]*[0-9]+ (CFR|FR|USC|U\.S\.C\.) '
 wall 'law is data: a classification in C' "$ours" '"[0-9][A-E][0-9]{3}([^0-9]|$)|"EAR99"'
 wall 'law is data: a country group in C' "$ours" '"([^"]*[^A-Za-z0-9_%"])?[A-E]:[1-6]([^0-9]|$)'

@@ -12,7 +12,7 @@ count=0
 # plant TREE: make a file of each "folder|line of code" on standard input.
 plant() {
 	local folder line
-	mkdir -p "$1"/{policy,storage,server,cli}
+	mkdir -p "$1"/{policy,storage,fetch,server,cli}
 	while IFS='|' read -r folder line; do
 		count=$((count + 1))
 		printf '%s\n' "$line" >"$1/$folder/f$count.c"
@@ -22,10 +22,18 @@ plant() {
 plant "$tree/bad" <<'CROSSINGS'
 policy|#include <grpc/grpc.h>
 storage|#include <grpc/grpc.h>
+fetch|#include <grpc/grpc.h>
+fetch|#include <lmdb.h>
 policy|#include <lmdb.h>
 server|#include "lmdb.h"
 cli|# include <lmdb.h>
 policy|#include "storage/store.h"
+policy|#include "fetch/fetcher.h"
+storage|#include "fetch/fetcher.h"
+fetch|#include "server/server.h"
+fetch|#include "pratique/v1/decision.pb-c.h"
+server|#include <curl/curl.h>
+fetch|	printf("%d", x);
 policy|#include "server/server.h"
 storage|#include "server/server.h"
 storage|#include "cli/print.h"
@@ -83,6 +91,8 @@ policy|	/* Source: 15 CFR 740.2, "D:5", fopen(path) */ int x;
 policy|	// printf("%s", "9A610.x")
 policy|	c = '"'; /* printf("%s", "9A610.x") */
 storage|#include <lmdb.h>
+fetch|#include <curl/curl.h>
+fetch|#include "storage/manifest.h"
 server|#include <grpc/grpc.h>
 server|#include "pratique/v1/decision.pb-c.h"
 cli|	printf("%s\n", text);

@@ -5,7 +5,7 @@ set -uo pipefail
 source "$SRC/tests/e2e/lib_cli.sh"
 
 exits 0 "$PRATIQUE" help
-for command in check compile inspect decide cases; do
+for command in check compile inspect decide cases fetch push; do
 	exits 0 "$PRATIQUE" help
 	says "pratique $command"
 	exits 0 "$PRATIQUE" help "$command"

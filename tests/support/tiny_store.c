@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char head[] = "pack: tiny\n"
+						   "title: A law for tests";
+
 static const char pack[] =
-	"pack: tiny\n"
-	"title: A law for tests\n"
+	"\n"
 	"edition: 2026-01-01\n"
 	"covers: { from: 2020-01-01, to: 2026-12-31, grace_days: 30 }\n"
 	"time_zone: UTC\n"
@@ -54,8 +56,20 @@ static const char rules[] =
 void
 tiny_store_seal(const char *path)
 {
+	tiny_store_seal_edition(path, 0);
+}
+
+void
+tiny_store_seal_edition(const char *path, unsigned n)
+{
+	char head_pack[sizeof(head) + sizeof(pack) + 16];
+	char number[16] = "";
+
+	if (n > 0)
+		snprintf(number, sizeof(number), ", %u", n);
+	snprintf(head_pack, sizeof(head_pack), "%s%s%s", head, number, pack);
 	const struct pq_pack_file files[] = {
-		{"tiny/pack.yaml", pack, sizeof(pack) - 1},
+		{"tiny/pack.yaml", head_pack, strlen(head_pack)},
 		{"tiny/rules/rules.yaml", rules, sizeof(rules) - 1},
 	};
 	struct pq_arena arena;

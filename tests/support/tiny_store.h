@@ -12,4 +12,7 @@
 /** Seal it at `path`; aborts the test program with a message when that fails. */
 void tiny_store_seal(const char *path);
 
+/** The same law under a title of its own: for each `n` a store of another digest. */
+void tiny_store_seal_edition(const char *path, unsigned n);
+
 #endif

@@ -121,7 +121,7 @@ ask(struct fixture *f, const char *address, const char *json, struct pq_decision
 	struct pq_remote *remote;
 
 	assert_int_equal(pq_request_from_json(json, strlen(json), &f->arena, &request, err), PQ_OK);
-	assert_int_equal(pq_remote_new(address, &remote, err), PQ_OK);
+	assert_int_equal(pq_remote_new(address, NULL, &remote, err), PQ_OK);
 	enum pq_status status = pq_remote_ask(remote, &request, TIMEOUT_MS, &f->arena, ret, ret_reply, err);
 	pq_remote_free(remote);
 	return status;

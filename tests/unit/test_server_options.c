@@ -175,6 +175,20 @@ test_wrong(void **state)
 		{"--store a --listen 10.0.0.1:1", "--listen"},
 		{"--store a --listen [2001:db8::1]:1", "--listen"},
 		{"--store a --listen unix:", "--listen"},
+		{"--store a --tls-cert x", "--tls-cert"},
+		{"--store a --tls-key x", "--tls-key"},
+		{"--store a --tls-client-ca x", "--tls-client-ca"},
+		{"--store a --roles x", "--roles"},
+		{"--store a --tls-cert x --tls-key y --roles x", "--roles"},
+		{"--store a --listen 0.0.0.0:1 --tls-cert x --tls-key y", "--listen"},
+		{"--store a --listen 0.0.0.0:1 --tokens x", "--listen"},
+		{"--store a --listen 0.0.0.0:1 --insecure-public --tokens x", "--listen"},
+		{"--store a --admin-listen 0.0.0.0:1", "--admin-listen"},
+		{"--store a --admin-listen 0.0.0.0:1 --insecure-public", "--admin-listen"},
+		{"--store a --admin-listen [::]:1 --tls-cert x --tls-key y --tls-client-ca z", "--admin-listen"},
+		{"--store a --listen 0.0.0.0:1 --insecure-public --admin-on-main", "--admin-on-main"},
+		{"--store a --metrics-listen 127.0.0.1", "--metrics-listen"},
+		{"--store a --metrics-listen 127.0.0.1:1 --metrics-listen 127.0.0.1:2", "--metrics-listen"},
 	};
 
 	(void)state;
@@ -208,6 +222,22 @@ test_public_when_asked(void **state)
 	(void)state;
 	/* Wherever the switch stands. */
 	assert_int_equal(parse("--store a --listen 0.0.0.0:1 --insecure-public", NULL, &options, &err), PQ_OK);
+	assert_true(options.listen[0].reachable);
+	/* Encrypted and authenticated, wherever the flags stand. */
+	assert_int_equal(
+		parse("--store a --listen 0.0.0.0:1 --tls-cert x --tls-key y --tls-client-ca z", NULL, &options, &err), PQ_OK);
+	assert_int_equal(
+		parse("--store a --listen 0.0.0.0:1 --tls-cert x --tls-key y --tokens z --admin-on-main", NULL, &options, &err),
+		PQ_OK);
+	assert_true(options.admin_on_main);
+	assert_int_equal(parse("--store a --admin-listen 0.0.0.0:1 --admin-listen unix:/a --tls-cert x --tls-key y "
+	                       "--tls-client-ca z --roles r",
+	                       NULL, &options, &err),
+	                 PQ_OK);
+	assert_int_equal(options.n_admin_listen, 2);
+	assert_string_equal(options.roles, "r");
+	assert_int_equal(parse("--store a --metrics-listen 0.0.0.0:9464", NULL, &options, &err), PQ_OK);
+	assert_string_equal(options.metrics_listen.target, "0.0.0.0:9464");
 	assert_int_equal(parse("--store a --listen localhost:1 --listen 127.9.9.9:2", NULL, &options, &err), PQ_OK);
 	assert_string_equal(options.listen[0].target, "127.0.0.1:1");
 }
