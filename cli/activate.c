@@ -128,7 +128,7 @@ pq_cmd_activate(int argc, char **argv)
 		return code;
 	if ((intent.sequence == 0) != intent.due)
 		return pq_cli_usage(argv[0], "name a sequence, or say --due");
-	code = pq_revision_open(&intent.flags, argv[0], false);
+	code = pq_revisions_open(&intent.flags, argv[0], false);
 	if (code == PQ_EXIT_OK)
 		code = intent.due ? activate_due(&intent) : activate_one(&intent, intent.sequence);
 	pq_revision_close(&intent.flags);
@@ -153,7 +153,7 @@ pq_cmd_schedule(int argc, char **argv)
 		return pq_cli_usage(argv[0], "name a sequence");
 	if (intent.has_at == intent.cancel)
 		return pq_cli_usage(argv[0], "say with --at when it is to be activated, or --cancel");
-	code = pq_revision_open(&intent.flags, argv[0], false);
+	code = pq_revisions_open(&intent.flags, argv[0], false);
 	if (code == PQ_EXIT_OK) {
 		struct pq_catalog_act act = pq_revision_act(&intent.flags);
 		enum pq_status status = intent.cancel ? desk->ops->cancel(desk, intent.sequence, &act, &err)
@@ -227,7 +227,7 @@ pq_cmd_rollback(int argc, char **argv)
 		return code;
 	if ((intent.sequence == 0) == (intent.flags.manifest == NULL))
 		return pq_cli_usage(argv[0], "name the sequence to go back to, or the --manifest that does so");
-	code = pq_revision_open(&intent.flags, argv[0], false);
+	code = pq_revisions_open(&intent.flags, argv[0], false);
 	if (code == PQ_EXIT_OK)
 		code = roll_back(&intent);
 	pq_revision_close(&intent.flags);
@@ -250,7 +250,7 @@ pq_cmd_prune(int argc, char **argv)
 		return code;
 	if (!intent.has_keep || intent.sequence != 0)
 		return pq_cli_usage(argv[0], "say with --keep how many revisions stay");
-	code = pq_revision_open(&intent.flags, argv[0], false);
+	code = pq_revisions_open(&intent.flags, argv[0], false);
 	if (code == PQ_EXIT_OK) {
 		struct pq_catalog_act act = pq_revision_act(&intent.flags);
 

@@ -168,7 +168,7 @@ pq_cmd_publish(int argc, char **argv)
 		return pq_cli_usage(argv[0], "--manifest excludes --sequence and --key: it says and is signed already");
 	if (publication.activate && publication.planned)
 		return pq_cli_usage(argv[0], "--activate and --at exclude each other");
-	code = pq_revision_open(flags, argv[0], true);
+	code = pq_revisions_open(flags, argv[0], true);
 	if (code == PQ_EXIT_OK)
 		code = publish(&publication);
 	pq_revision_close(flags);

@@ -43,7 +43,7 @@ pq_revision_flag(struct pq_revision_flags *flags, const char *command, int optio
 }
 
 int
-pq_revision_open(struct pq_revision_flags *flags, const char *command, bool create)
+pq_revisions_open(struct pq_revision_flags *flags, const char *command, bool create)
 {
 	struct pq_err err = {0};
 
@@ -264,7 +264,7 @@ pq_cmd_revisions(int argc, char **argv)
 	}
 	if (options.stop || code != PQ_EXIT_OK)
 		return options.stop ? options.code : code;
-	code = pq_revision_open(&flags, argv[0], false);
+	code = pq_revisions_open(&flags, argv[0], false);
 	if (code == PQ_EXIT_OK)
 		code = list(&flags, json);
 	pq_revision_close(&flags);
@@ -352,7 +352,7 @@ pq_cmd_journal(int argc, char **argv)
 	}
 	if (options.stop || code != PQ_EXIT_OK)
 		return options.stop ? options.code : code;
-	code = pq_revision_open(&flags, argv[0], false);
+	code = pq_revisions_open(&flags, argv[0], false);
 	if (code == PQ_EXIT_OK)
 		code = journal(&flags, after, max, json);
 	pq_revision_close(&flags);

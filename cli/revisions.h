@@ -20,7 +20,7 @@ struct pq_revision_flags {
 	const char *manifest;
 	const char *trust[PQ_CLI_TRUST_MAX];
 	size_t n_trust;
-	struct pq_trust *trusted; /* loaded by pq_revision_open() */
+	struct pq_trust *trusted; /* loaded by pq_revisions_open() */
 	struct pq_desk desk;      /* likewise */
 };
 
@@ -43,7 +43,7 @@ bool pq_revision_knows(const struct pq_revision_flags *flags, const char *comman
 int pq_revision_flag(struct pq_revision_flags *flags, const char *command, int option, const char *value);
 
 /** Read the trusted keys and open the desk. Returns 0, or the exit code; what failed has been said. */
-int pq_revision_open(struct pq_revision_flags *flags, const char *command, bool create);
+int pq_revisions_open(struct pq_revision_flags *flags, const char *command, bool create);
 
 /** Accepts flags that were not opened. */
 void pq_revision_close(struct pq_revision_flags *flags);
