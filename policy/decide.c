@@ -407,23 +407,20 @@ run_leg(struct request_binding *b, struct leg *leg, uint32_t by, struct pq_err *
 
 /*
  * Legs run one after the other, and those that will be dropped are not decided. Behind the last leg of a line of which
- * none was, all of them are: no line is left without an answer.
+ * none was, the first is: no line is left without an answer.
  */
 static enum pq_status
 run_next_leg(struct request_binding *b, struct legs *legs, size_t i, struct pq_err *err)
 {
+	size_t line = legs->at[i].line, first = i;
 	enum pq_status status = run_leg(b, &legs->at[i], legs->at[i].by, err);
-	bool last = i + 1 == legs->n || legs->at[i + 1].line != legs->at[i].line, any = false;
-	size_t first = i;
+	bool decided = status != PQ_OK || legs->at[i].decided;
 
-	for (; status == PQ_OK && legs->at[first].line == legs->at[i].line; first--) {
-		any |= legs->at[first].decided;
-		if (first == 0 || legs->at[first - 1].line != legs->at[i].line)
-			break;
-	}
-	for (; last && !any && status == PQ_OK && first <= i; first++)
-		status = run_leg(b, &legs->at[first], PQ_NO_INDEX, err);
-	return status;
+	if (i + 1 < legs->n && legs->at[i + 1].line == line)
+		return status;
+	while (!decided && first > 0 && legs->at[first - 1].line == line)
+		decided = legs->at[--first].decided;
+	return decided ? status : run_leg(b, &legs->at[first], PQ_NO_INDEX, err);
 }
 
 /* Of the legs [first, end), which are those of one line. */
