@@ -319,33 +319,25 @@ pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret)
 	}
 }
 
-static void
-join_rule_deps(struct pq_eval *ev, const struct pq_where *where, uint32_t rule, struct pq_mask *deps)
-{
-	struct pq_mask more = pq_dnf_deps(ev, where, ev->p->rules[rule].dnf);
-
-	pq_mask_join(deps, &more);
-}
-
 /* A requirement that may count: its own condition, and the exclusions that may cover it. */
 static void
-requirement_deps(struct pq_eval *ev, const struct pq_where *where, const struct pq_active *active, struct pq_mask *deps)
+each_of_requirement(struct pq_eval *ev, const struct pq_active *active, pq_open_rule_fn *fn, void *arg)
 {
 	uint32_t number = ev->p->rules[active->rule].requirement;
 
 	if (active->tri == PQ_U)
-		join_rule_deps(ev, where, active->rule, deps);
+		fn(ev, active->rule, arg);
 	for (size_t i = 0; i < ev->n_active; i++) {
 		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
 		if (rule->kind == PQ_KIND_EXCLUSION && ev->active[i].tri == PQ_U &&
 		    bit_of(words_at(ev, rule->excludes), number))
-			join_rule_deps(ev, where, ev->active[i].rule, deps);
+			fn(ev, ev->active[i].rule, arg);
 	}
 }
 
 /* Exceptions of which it is open whether they are usable: their conditions, and what may bar them. */
 static void
-exception_deps(struct pq_eval *ev, const struct pq_where *where, struct pq_mask *deps)
+each_of_exceptions(struct pq_eval *ev, pq_open_rule_fn *fn, void *arg)
 {
 	for (size_t i = 0; i < ev->n_active; i++) {
 		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
@@ -357,41 +349,60 @@ exception_deps(struct pq_eval *ev, const struct pq_where *where, struct pq_mask 
 			matters = at >= 0 && ev->exceptions[at].usable == PQ_U && is_considered(ev, rule);
 		} else if (rule->kind == PQ_KIND_RESTRICTION) {
 			for (size_t k = 0; k < ev->n_exceptions && !matters; k++)
-				matters = ev->exceptions[k].usable == PQ_U && bit_of(words_at(ev, rule->bars), ev->exceptions[k].symbol);
+				matters =
+					ev->exceptions[k].usable == PQ_U && bit_of(words_at(ev, rule->bars), ev->exceptions[k].symbol);
 		}
 		if (matters)
-			join_rule_deps(ev, where, ev->active[i].rule, deps);
+			fn(ev, ev->active[i].rule, arg);
 	}
 }
 
-struct pq_mask
-pq_outcome_deps(struct pq_eval *ev, const struct pq_outcome_range *range)
+void
+pq_each_open_rule(struct pq_eval *ev, const struct pq_outcome_range *range, pq_open_rule_fn *fn, void *arg)
 {
-	struct pq_where where = pq_where_request(ev);
-	struct pq_mask deps = {0};
 	bool required = false;
 
-	if (range->jurisdiction == NULL)
-		return pq_value_deps(ev, &where, PQ_ATTR_JURISDICTION);
+	if (range->jurisdiction == NULL) {
+		fn(ev, (uint32_t)ev->p->n_rules, arg);
+		return;
+	}
 	bool by_law = range->jurisdiction->fixed != PQ_OUTCOME_NONE || ev->request->jurisdiction_only;
 	for (size_t i = 0; i < ev->n_active; i++) {
 		const struct pq_active *active = &ev->active[i];
 		const struct pq_p_rule *rule = &ev->p->rules[active->rule];
 		if (by_law) {
 			if (active->tri == PQ_U && rule->kind == PQ_KIND_REFER && rule->jurisdiction == PQ_NO_INDEX)
-				join_rule_deps(ev, &where, active->rule, &deps);
+				fn(ev, active->rule, arg);
 			continue;
 		}
 		if (rule->kind == PQ_KIND_REQUIREMENT && ev->counts[rule->requirement] != PQ_F) {
 			required = true;
 			if (ev->counts[rule->requirement] == PQ_U)
-				requirement_deps(ev, &where, active, &deps);
+				each_of_requirement(ev, active, fn, arg);
 		} else if (active->tri == PQ_U && (rule->kind == PQ_KIND_PROHIBITION || rule->kind == PQ_KIND_REFER)) {
-			join_rule_deps(ev, &where, active->rule, &deps);
+			fn(ev, active->rule, arg);
 		}
 	}
 	if (required)
-		exception_deps(ev, &where, &deps);
+		each_of_exceptions(ev, fn, arg);
+}
+
+static void
+join_rule_deps(struct pq_eval *ev, uint32_t rule, void *arg)
+{
+	struct pq_where where = pq_where_request(ev);
+	struct pq_mask more = rule < ev->p->n_rules ? pq_dnf_deps(ev, &where, ev->p->rules[rule].dnf)
+	                                            : pq_value_deps(ev, &where, PQ_ATTR_JURISDICTION);
+
+	pq_mask_join(arg, &more);
+}
+
+struct pq_mask
+pq_outcome_deps(struct pq_eval *ev, const struct pq_outcome_range *range)
+{
+	struct pq_mask deps = {0};
+
+	pq_each_open_rule(ev, range, join_rule_deps, &deps);
 	return deps;
 }
 

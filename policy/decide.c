@@ -240,6 +240,7 @@ struct leg {
 	bool silent_by;    /* the fact is not given */
 	struct pq_decision decision;
 	const struct pq_p_jurisdiction *jurisdiction;
+	bool decided;      /* else only the law is known, which looks at another fact */
 	bool dropped;
 };
 
@@ -389,16 +390,37 @@ given_of_leg(const struct request_binding *b, const struct leg *leg)
 }
 
 static enum pq_status
-run_leg(struct request_binding *b, struct leg *leg, struct pq_err *err)
+run_leg(struct request_binding *b, struct leg *leg, uint32_t by, struct pq_err *err)
 {
+	leg->decided = true;
 	if (b->by_line[leg->line].n > 0)
 		return refuse_leg(b, leg, err);
+	b->bound.by = by;
 	b->bound.given = given_of_leg(b, leg);
 	b->bound.line = leg->line;
 	if (b->bound.given == NULL ||
 	    !pq_state_decide(b->state, &b->bound, &leg->decision, &leg->jurisdiction))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
+	leg->decided = b->bound.decided;
 	return PQ_OK;
+}
+
+/*
+ * Legs run one after the other, and those that will be dropped are not decided. Behind the last leg of a line of which
+ * none was, the first is: no line is left without an answer.
+ */
+static enum pq_status
+run_next_leg(struct request_binding *b, struct legs *legs, size_t i, struct pq_err *err)
+{
+	size_t line = legs->at[i].line, first = i;
+	enum pq_status status = run_leg(b, &legs->at[i], legs->at[i].by, err);
+	bool decided = status != PQ_OK || legs->at[i].decided;
+
+	if (i + 1 < legs->n && legs->at[i + 1].line == line)
+		return status;
+	while (!decided && first > 0 && legs->at[first - 1].line == line)
+		decided = legs->at[--first].decided;
+	return decided ? status : run_leg(b, &legs->at[first], PQ_NO_INDEX, err);
 }
 
 /* Of the legs [first, end), which are those of one line. */
@@ -496,7 +518,7 @@ decide(struct request_binding *b, struct pq_decision *ret, struct pq_err *err)
 	enum pq_status status = ready_legs(b, &legs, err);
 
 	for (size_t i = 0; status == PQ_OK && i < legs.n; i++)
-		status = run_leg(b, &legs.at[i], err);
+		status = run_next_leg(b, &legs, i, err);
 	if (status != PQ_OK)
 		return status;
 	drop_legs(&legs);
@@ -693,7 +715,7 @@ pq_evaluation_step(struct pq_evaluation *e, bool *ret_done, const struct pq_viol
 		if (status == PQ_EINVAL)
 			return tell_wrong(&e->b, ret_violations, ret_n_violations, err);
 	} else if (e->n_decided < e->legs.n) {
-		status = run_leg(&e->b, &e->legs.at[e->n_decided], err);
+		status = run_next_leg(&e->b, &e->legs, e->n_decided, err);
 		e->n_decided++;
 	}
 	if (status == PQ_OK)

@@ -4,8 +4,14 @@
 
 #include "policy/eval.h"
 
-/** Decide the leg that `ev` is set up for; sets ev->oom when the arena's bound is met. explain.c */
-void pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jurisdiction **ret_jurisdiction);
+/**
+ * Decide the leg that `ev` is set up for; sets ev->oom when the arena's bound is met. explain.c
+ *
+ * `by` is the fact that told its nationality, or PQ_NO_INDEX: where the law surely looks at another fact the leg is not
+ * decided, and *ret_jurisdiction alone is told. False: so it is.
+ */
+bool pq_decide_leg(struct pq_eval *ev, uint32_t by, struct pq_decision *ret,
+                   const struct pq_p_jurisdiction **ret_jurisdiction);
 
 /**
  * The answer for a shipment of several lines or a release for several nationalities; `lines` tells which line each part

@@ -1,6 +1,6 @@
 /**
  * The evaluator's working state: private to policy/bind.c, values.c, lookup.c, choose.c, match.c, truth.c, combine.c,
- * search.c, state.c, explain.c, near.c, decide.c.
+ * search*.c, state.c, explain.c, near.c, decide.c.
  *
  * One `struct pq_eval` decides one leg: one line of a request for one nationality. Evaluating it again with values
  * assumed for unknown facts (search.c) uses the same memory. Every allocation is in the request's arena; running out
@@ -328,6 +328,9 @@ bool pq_eval_one_each(struct pq_eval *ev);
 
 /** Values, matches and the algebra, with what is assumed at the moment. */
 void pq_evaluate(struct pq_eval *ev, struct pq_outcome_range *ret);
+typedef void pq_open_rule_fn(struct pq_eval *ev, uint32_t rule, void *arg);
+/** The rules that an undetermined outcome hangs on; for the law itself, while it is open, the number of rules. */
+void pq_each_open_rule(struct pq_eval *ev, const struct pq_outcome_range *range, pq_open_rule_fn *fn, void *arg);
 /** The unknowns that an undetermined outcome hangs on. */
 struct pq_mask pq_outcome_deps(struct pq_eval *ev, const struct pq_outcome_range *range);
 /** Match review, obligation and warning rules after the outcome: fills ev->post. */

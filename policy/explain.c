@@ -678,8 +678,9 @@ write_down(struct pq_eval *ev, struct pq_decision *d, struct pq_outcome_range *r
 		fill_rules(ev, d, fixed);
 }
 
-void
-pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jurisdiction **ret_jurisdiction)
+bool
+pq_decide_leg(struct pq_eval *ev, uint32_t by, struct pq_decision *ret,
+              const struct pq_p_jurisdiction **ret_jurisdiction)
 {
 	struct pq_outcome_range range = {0};
 	struct pq_search_result found = {0};
@@ -687,10 +688,14 @@ pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jur
 	*ret = (struct pq_decision){.exact = true, .as_of = ev->request->as_of, .jurisdiction = ""};
 	range.usable = list_of(ev, (size_t)ev->image->meta->exception_words + 1, sizeof(*range.usable));
 	if (ev->oom)
-		return;
+		return true;
 	/* Most often nothing unknown matters; only where it does unknowns are told apart. */
 	ev->quiet = true;
 	pq_evaluate(ev, &range);
+	*ret_jurisdiction = range.jurisdiction;
+	if (by != PQ_NO_INDEX && range.jurisdiction != NULL && range.jurisdiction->release_by != PQ_NO_INDEX &&
+	    range.jurisdiction->release_by != by)
+		return false;
 	if (!range.determined || pq_outcome_deps(ev, &range).overflow || ev->request->near_misses > 0) {
 		ev->quiet = false;
 		pq_forget_unknowns(ev);
@@ -700,7 +705,7 @@ pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jur
 	if (searched) {
 		pq_search(ev, &found);
 		if (ev->oom)
-			return;
+			return true;
 		pq_evaluate(ev, &range); /* back to what is known */
 		memcpy(range.usable, found.usable, ev->image->meta->exception_words * sizeof(*range.usable));
 		ret->outcome = found.outcome;
@@ -712,8 +717,8 @@ pq_decide_leg(struct pq_eval *ev, struct pq_decision *ret, const struct pq_p_jur
 		ret->best = range.best;
 		ret->worst = range.worst;
 	}
-	*ret_jurisdiction = range.jurisdiction;
 	write_down(ev, ret, &range, searched ? &found : NULL);
 	if (ev->request->near_misses > 0 && !ev->oom)
 		pq_find_near_misses(ev, ret->outcome, ret);
+	return true;
 }

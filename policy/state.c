@@ -629,7 +629,7 @@ pq_state_decide(struct pq_state *s, struct pq_bound *bound, struct pq_decision *
 
 	s->ev.near_tries = bound->near_tries;
 	if (decided)
-		pq_decide_leg(&s->ev, ret, ret_jurisdiction);
+		bound->decided = pq_decide_leg(&s->ev, bound->by, ret, ret_jurisdiction);
 	bound->near_tries = s->ev.near_tries;
 	/* Where memory ran out on the way some value may not be what it ought to be. */
 	s->unsure = !decided || s->ev.oom;
