@@ -8,6 +8,7 @@ processor time that a call of it costs. One server on one processor, the clients
 import os
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import bench
@@ -16,28 +17,42 @@ SHARE = 0.05
 SECONDS = max(bench.SECONDS, 2)
 OTHERS = 0.2
 KINDS = ("never_read", "half_message", "reset", "largest")
-TRIAL = {"never_read": 300, "half_message": 300, "reset": 300, "largest": 20}
+TRIAL = {"never_read": 300, "half_message": 300, "reset": 300, "largest": 4}
+CALLS = 3  # at the least, of an abuser beside the others: the dearer a call, the longer
 
 
-def rate_of(server, kind, body):
-    """Calls a second that cost 5 % of a processor."""
-    before = server.cpu()
+def cpu_at_rest(server):
+    """Its processor time once it does nothing more: what was sent last may still be worked on."""
+    used = server.cpu()
+    for _ in range(300):
+        time.sleep(0.2)
+        now = server.cpu()
+        if now - used < 0.01:
+            return now
+        used = now
+    sys.exit("the server does not come to rest after a trial")
+
+
+def cost_of(server, kind, body):
+    """Seconds of processor time that a call costs, at the least one tick of the clock over all calls of the trial."""
+    before = cpu_at_rest(server)
     result = bench.client("abuse", server.address, body, kind=kind, rate=TRIAL[kind], seconds=2, warm=0)
-    used = max(server.cpu() - before, 0.01)
-    return max(0.5, SHARE / (used / max(result["sent"], 1)))
+    calls = result["answered"] if kind == "largest" else result["sent"]  # the last may have been cut off half done
+    return max(cpu_at_rest(server) - before, 0.01) / max(calls, 1)
 
 
 def beside(server, others, rate, kind, body, abuse_rate):
     """The others' latency while the abuser is at work (None: alone)."""
-    abuser = None
+    abuser, seconds = None, SECONDS
     if kind:
+        seconds = max(SECONDS, CALLS / abuse_rate)
         abuser = subprocess.Popen(bench.pinned(bench.CLIENT_CORE, [
             bench.program("bench/client"), "abuse", server.address, body, f"kind={kind}", f"rate={abuse_rate}", "warm=0",
-            f"seconds={SECONDS + bench.WARM + 0.5}"]), stdout=subprocess.PIPE, text=True)
-    result = bench.client("open", server.address, others, rate=rate, seconds=SECONDS, warm=bench.WARM, nap_us=20)
+            f"seconds={seconds + bench.WARM + 0.5}"]), stdout=subprocess.PIPE, text=True)
+    result = bench.client("open", server.address, others, rate=rate, seconds=seconds, warm=bench.WARM, nap_us=20)
     if abuser:
         told, _ = abuser.communicate(timeout=30)
-        result["abuser"] = bench.json.loads(told) if told else None
+        result["abuser"] = {**bench.json.loads(told), "seconds": seconds + bench.WARM + 0.5} if told else None
     return result
 
 
@@ -46,16 +61,21 @@ def run():
     simple, largest = bench.bodies("simple"), bench.bodies("largest")
     server = bench.ours()
     capacity = bench.client("mix", server.address, simple, seconds=2)["per_second"]
-    rates = {kind: rate_of(server, kind, largest if kind == "largest" else simple) for kind in KINDS}
+    costs = {kind: cost_of(server, kind, largest if kind == "largest" else simple) for kind in KINDS}
+    rates = {kind: SHARE / costs[kind] * CALLS / (CALLS + 1) for kind in KINDS}  # the first call comes at once
     rate = capacity * OTHERS
     report.data["rates"] = {"capacity": capacity, "others": rate, **rates}
+    report.data["cost_s"] = costs
     report.note(f"capacity {capacity:.0f}/s; the others {rate:.0f}/s; abusers: " +
-                ", ".join(f"{kind} {rates[kind]:.1f}/s" for kind in KINDS) +
+                ", ".join(f"{kind} {rates[kind]:.2f}/s of {costs[kind] * 1000:.2f} ms" for kind in KINDS) +
                 f"; the largest message has {os.path.getsize(largest)} bytes and 1,000 lines")
     names = ["alone", *KINDS]
     results = bench.interleaved(names, lambda name: beside(
         server, simple, rate, None if name == "alone" else name, largest if name == "largest" else simple,
         rates.get(name, 0)))
+    for kind in KINDS:
+        shares = [r["abuser"]["sent"] * costs[kind] / r["abuser"]["seconds"] for r in results[kind] if r["abuser"]]
+        report.row(f"{kind}: percent of the processor it was given", shares, scale=100, digits=1)
     report.head("the others' p99, microseconds")
     p99 = {name: [r["us"]["p99"] for r in results[name]] for name in names}
     lost = {name: sum(r["unanswered"] + r["refused"] for r in results[name]) for name in names}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Against Cerbos, one decision a request: the same client, the same connections, each server on one core.
 
-By the own client on bare HTTP/2, with the simple cases in turn (Cerbos: its one request), and by h2load with one case.
+By the own client on bare HTTP/2, with realistic shipments in turn (Cerbos: its one request), and by h2load with one case.
 The targets look at the first: an evaluator that keeps state between requests is flattered by one request again and again.
 bench/peers/cerbos/README.md says how it is installed and how its policies compare. Looked for as BENCH_CERBOS, on the
 PATH, and in build/peers.
@@ -109,7 +109,7 @@ def run():
         report.skip("Cerbos is not installed (bench/peers/cerbos/README.md)")
         report.close()
         return
-    simple = bench.bodies("simple")
+    simple, shipments = bench.bodies("simple"), bench.bodies("shipments")
     sizes = bench.typical(simple, "reply-simple.bin")
     files = {
         "pratiqued": (bench.write_frame("body-simple.bin", bench.frames_of(simple)[sizes["saved"]]), bench.DECIDE),
@@ -129,7 +129,7 @@ def run():
                                                                   path=method, log=log))
 
     names = list(servers)
-    bodies = {"pratiqued": simple, "Cerbos": files["Cerbos"][0]}
+    bodies = {"pratiqued": shipments, "Cerbos": files["Cerbos"][0]}
 
     def in_turn(name, connections, streams):
         return bench.client("mix", servers[name].address, bodies[name], connections=connections, streams=streams,

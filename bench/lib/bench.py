@@ -57,11 +57,15 @@ def store():
     return path
 
 
-def bodies(part="all", random=0):
+SHIPMENTS = 10000
+
+
+def bodies(part="all"):
     """A file of requests as gRPC frames: see bench/tools/bodies.c."""
-    path = out(f"bodies-{part}.bin")
+    path, n = out(f"bodies-{part}.bin"), SHIPMENTS if part == "shipments" else 0
     with open(path, "wb") as file:
-        subprocess.run([program("bench/tools/bodies"), store_path(), str(random), part], check=True, stdout=file,
+        subprocess.run([program("bench/tools/bodies"), store_path(), str(n), part,
+                        os.path.join(ROOT, "bench", "shipments.json")], check=True, stdout=file,
                        stderr=subprocess.DEVNULL)
     return path
 

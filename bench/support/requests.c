@@ -349,11 +349,25 @@ find_countries(struct maker *m)
 		m->countries = p->symbols + symbols.first;
 		m->n_countries = symbols.n;
 	}
-	m->today = PQ_DATE_MIN;
-	for (size_t i = 0; i < p->n_packs; i++) {
-		if (p->packs[i].edition > m->today)
-			m->today = p->packs[i].edition;
+	m->today = bench_latest_edition(m->image);
+}
+
+int32_t
+bench_latest_edition(const struct pq_image *image)
+{
+	int32_t latest = PQ_DATE_MIN;
+
+	for (size_t i = 0; i < image->p.n_packs; i++) {
+		if (image->p.packs[i].edition > latest)
+			latest = image->p.packs[i].edition;
 	}
+	return latest;
+}
+
+bool
+bench_is_simple(const struct pq_image *image, const struct pq_request *request)
+{
+	return request->n_lines < 2 && !is_release(image, request);
 }
 
 enum pq_status
@@ -378,10 +392,8 @@ bench_requests_make(const struct pq_image *image, size_t n_random, uint64_t seed
 		make_random(&m, i, &m.made.at[m.made.n++]);
 	if (m.oom)
 		return pq_fail(err, PQ_ENOMEM, "no memory for the requests");
-	for (size_t i = 0; i < m.made.n; i++) {
-		const struct pq_request *request = &m.made.at[i].request;
-		m.made.at[i].simple = request->n_lines < 2 && !is_release(image, request);
-	}
+	for (size_t i = 0; i < m.made.n; i++)
+		m.made.at[i].simple = bench_is_simple(image, &m.made.at[i].request);
 	*ret = m.made;
 	return PQ_OK;
 }

@@ -23,7 +23,8 @@
 struct bench_request {
 	const char *name; /* "us-ear/cases/chart.jsonl:3" or "random 17 from us-ear/cases/chart.jsonl:3" */
 	struct pq_request request;
-	bool random;
+	bool random;         /* made of the cases' parts */
+	bool shipment;       /* of shipments.h */
 	bool simple;         /* one line, and no release to a person: one evaluation if nothing is unknown */
 	const char *unknown; /* random: the fact that was made unknown; NULL = none */
 };
@@ -41,5 +42,11 @@ struct bench_requests {
  */
 PQ_MUST_USE enum pq_status bench_requests_make(const struct pq_image *image, size_t n_random, uint64_t seed,
                                                struct pq_arena *arena, struct bench_requests *ret, struct pq_err *err);
+
+/** One line, and no release to a person: one evaluation, if nothing is unknown. */
+bool bench_is_simple(const struct pq_image *image, const struct pq_request *request);
+
+/** The latest edition of a pack, in days since 1970-01-01; PQ_DATE_MIN for an image without packs. */
+int32_t bench_latest_edition(const struct pq_image *image);
 
 #endif

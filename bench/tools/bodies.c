@@ -1,13 +1,16 @@
 /*
- * Writes requests as gRPC frames, one after the other, as far as the evaluator answers them: the packs' own cases, and
- * random ones made of them, in a shuffled order.
+ * Writes requests as gRPC frames, one after the other, as far as the evaluator answers them, in a shuffled order: the
+ * packs' own cases with random ones made of them, or shipments as a platform sends them.
  *
- *   all      every one
- *   simple   one answer (neither several lines nor a release to a person), and nothing unknown that has to be searched
- *   largest  instead of these, one request of as many lines as a request may have
+ *   all        the cases and random ones
+ *   simple     of these: one answer (neither several lines nor a release to a person), and nothing unknown that has to be
+ *              searched
+ *   shipments  instead of these, as many shipments, read from SHIPMENTS
+ *   largest    instead of these, one request of as many lines as a request may have
  */
 #include "bench/support/random.h"
 #include "bench/support/requests.h"
+#include "bench/support/shipments.h"
 #include "bench/support/store.h"
 #include "cli/remote_convert.h"
 #include "policy/decide.h"
@@ -54,8 +57,7 @@ write_frame(const struct pq_request *request, struct pq_arena *arena, struct pq_
 static bool
 is_simple(const struct bench_request *request, const struct pq_decision *decision)
 {
-	bool searched =
-		decision->n_missing + decision->n_moot > 0 || decision->best != decision->worst || !decision->exact;
+	bool searched = decision->n_missing + decision->n_moot > 0 || decision->best != decision->worst || !decision->exact;
 
 	return request->simple && !searched;
 }
@@ -124,16 +126,35 @@ write_largest(const struct bench_requests *requests, struct pq_arena *scratch, s
 	return write_frame(&request, scratch, err);
 }
 
+static enum pq_status
+write_part(const struct pq_image *image, const char *part, size_t n, const char *shipments, struct pq_arena *arena,
+           struct pq_arena *scratch, struct pq_err *err)
+{
+	struct bench_requests requests = {0};
+
+	if (strcmp(part, "shipments") == 0) {
+		enum pq_status status = bench_shipments_add(image, shipments, n, 1, arena, &requests, err);
+		return status == PQ_OK ? write_all(image, &requests, false, scratch, err) : status;
+	}
+	enum pq_status status = bench_requests_make(image, n, 1, arena, &requests, err);
+	if (status != PQ_OK)
+		return status;
+	if (strcmp(part, "largest") == 0)
+		return write_largest(&requests, scratch, err);
+	return write_all(image, &requests, strcmp(part, "simple") == 0, scratch, err);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct bench_store store;
-	struct bench_requests requests;
 	struct pq_arena arena, scratch;
 	struct pq_err err = {0};
 
-	if (argc != 4) {
-		fprintf(stderr, "%s STORE RANDOM all|simple|largest >file: the cases and RANDOM random requests as gRPC frames\n",
+	if (argc != 4 && argc != 5) {
+		fprintf(stderr,
+		        "%s STORE N all|simple|largest|shipments [SHIPMENTS] >file: the cases and N random requests, or N "
+		        "shipments, as gRPC frames\n",
 		        argv[0]);
 		return 2;
 	}
@@ -141,11 +162,8 @@ main(int argc, char **argv)
 		return fail(&err);
 	pq_arena_init(&arena, REQUESTS_BYTES);
 	pq_arena_init(&scratch, SCRATCH_BYTES);
-	bool largest = strcmp(argv[3], "largest") == 0;
-	enum pq_status status = bench_requests_make(store.image, strtoull(argv[2], NULL, 10), 1, &arena, &requests, &err);
-	if (status == PQ_OK)
-		status = largest ? write_largest(&requests, &scratch, &err)
-		                 : write_all(store.image, &requests, strcmp(argv[3], "simple") == 0, &scratch, &err);
+	enum pq_status status = write_part(store.image, argv[3], strtoull(argv[2], NULL, 10),
+	                                   argc == 5 ? argv[4] : BENCH_SHIPMENTS, &arena, &scratch, &err);
 	int code = status == PQ_OK && fflush(stdout) == 0 ? 0 : fail(&err);
 	pq_arena_release(&scratch);
 	pq_arena_release(&arena);
