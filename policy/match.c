@@ -97,39 +97,57 @@ asks_day(const struct pq_p_col *col)
 	return col->attr == PQ_ATTR_AS_OF && col->kind == PQ_COL_RANGE;
 }
 
-/* What may hold whatever day it is. */
-static void
-match_without_day(struct matching *m, uint32_t col, uint64_t *may)
+/* Where the word keeps what the column allows; NULL: the column says nothing of it. */
+static struct pq_bits *
+cell_of(const struct matching *m, uint32_t col, uint32_t w)
 {
 	struct pq_span places = m->ev->image->col_cells[col];
-	struct pq_bits *cells = m->ev->req.cells;
 
-	for (uint32_t w = 0; w < m->space->words; w++) {
-		struct pq_bits day = {UINT64_MAX, UINT64_MAX}, *at = &day;
-		for (uint32_t i = places.first; i < places.first + places.n; i++) {
-			if (m->ev->image->cells[i].word == m->first_word + w)
-				at = &cells[m->ev->image->cells[i].cell];
-		}
-		struct pq_bits kept = *at;
-		*at = (struct pq_bits){UINT64_MAX, UINT64_MAX};
-		bool by_element = m->by_element;
-		struct pq_bits outer = m->ev->outer[m->first_word + w];
-		if (by_element)
-			m->ev->outer[m->first_word + w] =
-				and_cells(cells, m->ev->image->runs[m->first_word + w].of[PQ_SCOPE_REQUEST], all_of_word(m, w));
-		may[w] = match_word(m, w).may;
-		m->ev->outer[m->first_word + w] = outer;
-		*at = kept;
+	for (uint32_t i = places.first; i < places.first + places.n; i++) {
+		if (m->ev->image->cells[i].word == m->first_word + w)
+			return &m->ev->req.cells[m->ev->image->cells[i].cell];
 	}
+	return NULL;
+}
+
+/*
+ * What may hold of a word whatever the columns of days from the `first` on say. The columns of days before it hold: two
+ * conditions that are both false now would else hide each other's days.
+ */
+static uint64_t
+match_without_days(struct matching *m, uint32_t first, uint32_t w, struct pq_bits *kept)
+{
+	struct pq_bits *cells = m->ev->req.cells, *at, outer = m->ev->outer[m->first_word + w];
+
+	for (uint32_t i = first; i < m->space->n_request_cols; i++) {
+		at = asks_day(&m->ev->p->cols[m->space->cols.first + i]) ? cell_of(m, m->space->cols.first + i, w) : NULL;
+		if (at == NULL)
+			continue;
+		kept[i] = *at;
+		*at = (struct pq_bits){UINT64_MAX, UINT64_MAX};
+	}
+	if (m->by_element)
+		m->ev->outer[m->first_word + w] =
+			and_cells(cells, m->ev->image->runs[m->first_word + w].of[PQ_SCOPE_REQUEST], all_of_word(m, w));
+	uint64_t may = match_word(m, w).may;
+	m->ev->outer[m->first_word + w] = outer;
+	for (uint32_t i = first; i < m->space->n_request_cols; i++) {
+		at = asks_day(&m->ev->p->cols[m->space->cols.first + i]) ? cell_of(m, m->space->cols.first + i, w) : NULL;
+		if (at != NULL)
+			*at = kept[i];
+	}
+	return may;
 }
 
 /* Only what may hold without the day tells days apart. */
 static void
 narrow_window(struct matching *m)
 {
-	const struct pq_eval *ev = m->ev;
+	struct pq_eval *ev = m->ev;
+	struct pq_bits *kept = pq_arena_array(ev->arena, m->space->n_request_cols + 1, sizeof(*kept));
 
-	for (uint32_t i = 0; i < m->space->n_request_cols; i++) {
+	ev->oom |= kept == NULL;
+	for (uint32_t i = 0; kept != NULL && i < m->space->n_request_cols; i++) {
 		uint32_t index = m->space->cols.first + i;
 		const struct pq_p_col *col = &ev->p->cols[index];
 		if (!asks_day(col))
@@ -140,7 +158,8 @@ narrow_window(struct matching *m)
 		while (at < col->boundaries.n && boundaries[at] <= day)
 			at++;
 		const uint64_t *intervals = ev->p->words + col->bits + 3 * (size_t)m->space->words;
-		match_without_day(m, index, ev->scratch);
+		for (uint32_t w = 0; w < m->space->words; w++)
+			ev->scratch[w] = match_without_days(m, i, w, kept);
 		pq_window_range(m->ev, boundaries, col->boundaries.n, intervals, m->space->words, at, ev->scratch);
 	}
 }
