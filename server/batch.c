@@ -213,9 +213,10 @@ pq_batch_begin(struct pq_batch *batch, struct pq_worker *worker, const struct pq
 	} else if (n > max) {
 		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0,
 		                "the batch has %zu requests; %zu are allowed", n, max);
+	} else if (pq_revision_adopt(&worker->server->revisions, &worker->view) == NULL) {
+		pq_refuse_without_revision(worker, ret);
 	} else {
 		batch->in = *in;
-		pq_revision_adopt(&worker->server->revisions, &worker->view);
 		start_anew(batch, worker);
 		return true;
 	}

@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-static const char *const services[] = {"", "pratique.v1.DecisionService"};
+static const char *const services[] = {"", "pratique.v1.DecisionService", "pratique.v1.RevisionService",
+                                      "pratique.v1.ReplicationService"};
 
 /* What a watch remembers of its question. */
 enum { NOT_ASKED, KNOWN, NOT_KNOWN };
@@ -42,7 +43,7 @@ answer(struct pq_worker *worker, bool service_known, struct pq_reply *ret)
 
 	if (!service_known)
 		message.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
-	else if (atomic_load_explicit(&worker->server->serving, memory_order_acquire))
+	else if (pq_server_is_ready(worker->server))
 		message.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
 	else
 		message.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;

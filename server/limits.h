@@ -68,6 +68,26 @@
 #define PQ_SERVER_HANDSHAKES 1024
 
 #define PQ_SERVER_WORKERS_MAX 64
+
+/** Views that workers left and that are not freed yet; the rest the workers free themselves. Two swaps of all of them. */
+#define PQ_SERVER_LEFT_MAX (2 * PQ_SERVER_WORKERS_MAX)
+
+/** Milliseconds between heartbeats of a watch on revisions, and the least that a plan may be late. */
+#define PQ_SERVER_BEAT_MS 1000
+
+/** Replicas whose reports are kept, and for how many seconds after the last. */
+#define PQ_SERVER_REPLICAS_MAX 1000
+#define PQ_SERVER_REPLICA_S 600
+
+/** Seconds of staleness that may be allowed: ten years. */
+#define PQ_SERVER_STALENESS_MAX 315360000
+
+/** Files with trusted keys. */
+#define PQ_SERVER_TRUST_MAX 16
+
+/** Milliseconds after which a worker looks for what other threads have done for its calls, while any waits for that. */
+#define PQ_SERVER_WAIT_MS 5
+
 #define PQ_SERVER_LISTEN_MAX 16
 
 /** Seconds that calls in flight get at the end; the bound is of the drain delay too. */

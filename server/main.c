@@ -77,6 +77,21 @@ tell_ready(const struct pq_server *server, int fd)
 	close(fd);
 }
 
+/* The revision to begin with; NULL: a directory in which none is active yet. */
+static enum pq_status
+open_law(const struct pq_options *options, struct pq_keeper **ret_keeper, struct pq_revision **ret_revision,
+         struct pq_err *err)
+{
+	if (options->data != NULL)
+		return pq_keeper_open(options, ret_keeper, ret_revision, err);
+	enum pq_status status = pq_revision_open(options->store, ret_revision, err);
+	if (status == PQ_OK)
+		PQ_LOG(PQ_LOG_INFO, "revision", PQ_LOG_TEXT("store", options->store),
+		       PQ_LOG_TEXT("digest", pq_revision_digest(*ret_revision)),
+		       PQ_LOG_NUMBER("bytes", pq_revision_size(*ret_revision)));
+	return status;
+}
+
 static int
 code_of_start(enum pq_status status)
 {
@@ -103,15 +118,16 @@ static int
 serve(const struct pq_options *options, const sigset_t *ending)
 {
 	struct pq_revision *revision;
+	struct pq_keeper *keeper = NULL;
 	struct pq_server *server;
 	struct pq_err err = {0};
 	sigset_t awaited = *ending;
 
-	if (pq_revision_open(options->store, &revision, &err) != PQ_OK)
+	if (open_law(options, &keeper, &revision, &err) != PQ_OK)
 		return complain("store_failed", &err, EXIT_STORE);
-	PQ_LOG(PQ_LOG_INFO, "revision", PQ_LOG_TEXT("store", options->store),
-	       PQ_LOG_TEXT("digest", pq_revision_digest(revision)), PQ_LOG_NUMBER("bytes", pq_revision_size(revision)));
-	enum pq_status status = pq_server_start(options, revision, &server, &err);
+	enum pq_status status = pq_server_start(options, revision, keeper, &server, &err);
+	if (status != PQ_OK)
+		pq_keeper_free(keeper);
 	if (status != PQ_OK)
 		return complain("start_failed", &err, code_of_start(status));
 	tell_ready(server, options->ready_fd);
@@ -126,6 +142,7 @@ serve(const struct pq_options *options, const sigset_t *ending)
 	sigaction(SIGINT, &action, NULL);
 	pthread_sigmask(SIG_UNBLOCK, ending, NULL);
 	int64_t took = pq_server_end(server);
+	pq_keeper_free(keeper);
 	PQ_LOG(PQ_LOG_INFO, "ended", PQ_LOG_NUMBER("milliseconds", took));
 	return EXIT_ENDED;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum kind { TEXT, LISTEN, UNSIGNED, SIZE, SWITCH, ON_OFF, LEVEL, DESCRIPTOR };
+enum kind { TEXT, LISTEN, FILES, UNSIGNED, SIZE, SWITCH, ON_OFF, LEVEL, DESCRIPTOR };
 
 struct option {
 	const char *flag, *variable;
@@ -18,6 +18,11 @@ struct option {
 
 static const struct option options[] = {
 	{"--store", "PRATIQUE_STORE", TEXT, MEMBER(store), 0, 0},
+	{"--data", "PRATIQUE_DATA", TEXT, MEMBER(data), 0, 0},
+	{"--trust", "PRATIQUE_TRUST", FILES, MEMBER(trust), 0, 0},
+	{"--follow", "PRATIQUE_FOLLOW", TEXT, MEMBER(follow), 0, 0},
+	{"--replica-name", "PRATIQUE_REPLICA_NAME", TEXT, MEMBER(replica_name), 0, 0},
+	{"--max-staleness", "PRATIQUE_MAX_STALENESS", UNSIGNED, MEMBER(max_staleness_s), 0, PQ_SERVER_STALENESS_MAX},
 	{"--insecure-public", "PRATIQUE_INSECURE_PUBLIC", SWITCH, MEMBER(insecure_public), 0, 0},
 	{"--listen", "PRATIQUE_LISTEN", LISTEN, MEMBER(listen), MEMBER(n_listen), PQ_SERVER_LISTEN_MAX},
 	{"--tls-cert", "PRATIQUE_TLS_CERT", TEXT, MEMBER(tls_cert), 0, 0},
@@ -119,6 +124,10 @@ set(const struct option *option, const char *text, const char *source, struct pq
 		return PQ_OK;
 	case LISTEN:
 		return PQ_OK; /* read apart */
+	case FILES: /* those of flags have been added already */
+		if (to->n_trust == 0)
+			to->trust[to->n_trust++] = text;
+		return PQ_OK;
 	}
 	return PQ_OK;
 }
@@ -233,6 +242,11 @@ read_arguments(int argc, char *const *argv, struct given *given, struct pq_optio
 				                  option->max > 1 ? "es" : "");
 			given->addresses[option - options][(*n)++] = value;
 		}
+		if (option->kind == FILES) {
+			if (to->n_trust == PQ_SERVER_TRUST_MAX)
+				return pq_fail_at(err, PQ_EINVAL, option->flag, 0, 0, "at most %d files", PQ_SERVER_TRUST_MAX);
+			to->trust[to->n_trust++] = value;
+		}
 		given->value[option - options] = value;
 		given->source[option - options] = option->flag;
 	}
@@ -257,12 +271,31 @@ read_addresses(const struct given *given, struct pq_options *to, struct pq_err *
 	return status;
 }
 
+/* Where the law comes from: one place. */
+static enum pq_status
+check_source(const struct pq_options *from, struct pq_err *err)
+{
+	if (from->store == NULL && from->data == NULL)
+		return pq_fail_at(err, PQ_EINVAL, "--store", 0, 0, "is missing (or PRATIQUE_STORE), and so is --data");
+	if (from->store != NULL && from->data != NULL)
+		return pq_fail_at(err, PQ_EINVAL, "--store", 0, 0, "and --data cannot both be given");
+	if (from->data == NULL && from->follow != NULL)
+		return pq_fail_at(err, PQ_EINVAL, "--follow", 0, 0, "needs --data, where it keeps what it fetched");
+	if (from->follow != NULL && strstr(from->follow, "://") != NULL)
+		return pq_fail_at(err, PQ_EINVAL, "--follow", 0, 0, "\"%.60s\" is no address of a server (unix:/path, host:port)",
+		                  from->follow);
+	if (from->follow == NULL && (from->replica_name != NULL || from->max_staleness_s > 0))
+		return pq_fail_at(err, PQ_EINVAL, from->replica_name != NULL ? "--replica-name" : "--max-staleness", 0, 0,
+		                  "is for replicas (--follow)");
+	if (from->data == NULL && from->n_trust > 0)
+		return pq_fail_at(err, PQ_EINVAL, "--trust", 0, 0, "needs --data: a store alone has no manifest to verify");
+	return PQ_OK;
+}
+
 /* Flags that make no sense without another. */
 static enum pq_status
 check_together(const struct pq_options *to, struct pq_err *err)
 {
-	if (to->store == NULL)
-		return pq_fail_at(err, PQ_EINVAL, "--store", 0, 0, "is missing (or PRATIQUE_STORE)");
 	if (to->tls_cert != NULL && to->tls_key == NULL)
 		return pq_fail_at(err, PQ_EINVAL, "--tls-cert", 0, 0, "needs its key, --tls-key");
 	if (to->tls_key != NULL && to->tls_cert == NULL)
@@ -272,7 +305,7 @@ check_together(const struct pq_options *to, struct pq_err *err)
 	if (to->roles != NULL && to->tls_client_ca == NULL)
 		return pq_fail_at(err, PQ_EINVAL, "--roles", 0, 0,
 		                  "goes by the certificates of clients and needs --tls-client-ca");
-	return PQ_OK;
+	return check_source(to, err);
 }
 
 static unsigned

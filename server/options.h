@@ -15,7 +15,13 @@
 #define PQ_OPTIONS_LISTEN "127.0.0.1:8300"
 
 struct pq_options {
-	const char *store; /* path of the sealed store */
+	const char *store; /* path of the sealed store; NULL = `data` */
+	const char *data;  /* path of the revision directory; NULL = `store` */
+	const char *trust[PQ_SERVER_TRUST_MAX]; /* files of public keys */
+	size_t n_trust;                         /* 0 = manifests need no signature */
+	const char *follow;       /* where revisions come from; NULL = callers publish them here */
+	const char *replica_name; /* as reports give it; NULL = host and process */
+	unsigned max_staleness_s; /* knowledge that is older makes a replica unready; 0 = any will do */
 	struct pq_address listen[PQ_SERVER_LISTEN_MAX];
 	size_t n_listen; /* at least one */
 	struct pq_address admin_listen[PQ_SERVER_LISTEN_MAX];

@@ -20,6 +20,10 @@
 #define PQ_REASON_SERVER_ENDING "SERVER_ENDING"
 #define PQ_REASON_UNAUTHENTICATED "UNAUTHENTICATED" /* who asks is not known */
 #define PQ_REASON_ROLE_MISSING "ROLE_MISSING"       /* who asks may not do this */
+#define PQ_REASON_NO_REVISION "NO_REVISION"             /* none is active yet */
+#define PQ_REASON_NO_CATALOG "NO_CATALOG"               /* the server has a store and no catalog */
+#define PQ_REASON_FOLLOWS_ANOTHER "FOLLOWS_ANOTHER"     /* its catalog is another server's to change */
+#define PQ_REASON_REFUSED "REFUSED"                     /* by the catalog: the message says why */
 #define PQ_REASON_INTERNAL "INTERNAL"
 
 struct pq_reply {

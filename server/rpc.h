@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+struct pq_keeper;
 struct pq_worker;
 
 /** A message as it came, in one piece. Lives until the handler returns. */
@@ -19,8 +20,11 @@ struct pq_bytes {
 
 enum pq_rpc_shape {
 	PQ_RPC_UNARY,  /* a message, an answer */
+	PQ_RPC_DESK,   /* the same, made at the keeper's desk */
 	PQ_RPC_WATCH,  /* a message, then an answer now and with each change of the server's state */
 	PQ_RPC_DIALOG, /* answers as messages come, until the client is done */
+	PQ_RPC_UPLOAD, /* messages, then an answer: server/upload.c */
+	PQ_RPC_SUPPLY, /* a message, then many answers: server/supply.c */
 	PQ_RPC_BATCH,  /* a message of many requests, an answer; worked off in slices */
 	PQ_RPC_FRAMES, /* such messages, as they come */
 };
@@ -44,6 +48,8 @@ enum pq_rpc_place {
 	PQ_RPC_ON_MAIN,  /* --listen */
 	PQ_RPC_ON_ADMIN, /* --admin-listen; with --admin-on-main also there */
 };
+/** What is done for a method at the keeper's desk; it may block. Always fills *ret; scratch memory is keeper->arena. */
+typedef void (*pq_rpc_work)(struct pq_keeper *keeper, const struct pq_bytes *in, struct pq_reply *ret);
 
 struct pq_rpc {
 	const char *path; /* "/package.Service/Method" */
@@ -51,7 +57,9 @@ struct pq_rpc {
 	pq_rpc_handler handler;
 	unsigned roles; /* enum pq_roles, one of which is needed; NONE is a mistake, which keeps the server from starting */
 	enum pq_rpc_place place;
+	pq_rpc_work work; /* of PQ_RPC_DESK */
 	size_t message_bytes; /* of a request; 0 = the server's bound (--max-message-bytes) */
+	bool prompt;          /* of a watch: changes are told at once, and not within a quarter of a second */
 	unsigned posted;      /* calls that a worker has posted; of streams one, whatever stands here */
 	const char *metric;   /* name in counts and logs */
 };
@@ -64,6 +72,19 @@ enum pq_rpc_index {
 	PQ_RPC_HEALTH_WATCH,
 	PQ_RPC_REFLECTION_V1,
 	PQ_RPC_REFLECTION_V1ALPHA,
+	PQ_RPC_PUBLISH,
+	PQ_RPC_ACTIVATE,
+	PQ_RPC_SCHEDULE,
+	PQ_RPC_CANCEL,
+	PQ_RPC_ROLLBACK,
+	PQ_RPC_LIST_REVISIONS,
+	PQ_RPC_GET_REVISION,
+	PQ_RPC_PRUNE,
+	PQ_RPC_READ_JOURNAL,
+	PQ_RPC_WATCH_REVISIONS,
+	PQ_RPC_FETCH_SNAPSHOT,
+	PQ_RPC_REPORT,
+	PQ_RPC_LIST_REPLICAS,
 	PQ_RPC_COUNT
 };
 
@@ -74,5 +95,8 @@ void pq_handle_decide(struct pq_worker *worker, const struct pq_bytes *in, int *
 void pq_handle_health_check(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
 void pq_handle_health_watch(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
 void pq_handle_reflection(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
+void pq_handle_watch_revisions(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
+void pq_handle_report(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
+void pq_handle_list_replicas(struct pq_worker *worker, const struct pq_bytes *in, int *state, struct pq_reply *ret);
 
 #endif

@@ -139,6 +139,8 @@ abandon(struct pq_server *server, size_t n)
 {
 	atomic_store_explicit(&server->ending, true, memory_order_release);
 	pq_acceptor_end(&server->acceptor);
+	if (server->keeper != NULL)
+		pq_keeper_end(server->keeper);
 	shut_down(server, gpr_time_0(GPR_TIMESPAN), n);
 	for (size_t i = 0; i < server->n_workers; i++) {
 		if (i < n)
@@ -150,8 +152,8 @@ abandon(struct pq_server *server, size_t n)
 }
 
 enum pq_status
-pq_server_start(const struct pq_options *options, struct pq_revision *revision, struct pq_server **ret_server,
-                struct pq_err *err)
+pq_server_start(const struct pq_options *options, struct pq_revision *revision, struct pq_keeper *keeper,
+                struct pq_server **ret_server, struct pq_err *err)
 {
 	struct pq_server *server = calloc(1, sizeof(*server));
 
@@ -163,12 +165,19 @@ pq_server_start(const struct pq_options *options, struct pq_revision *revision, 
 	server->options = options;
 	server->started_s = (int64_t)time(NULL);
 	pq_metrics_init(&server->metrics);
+	server->keeper = keeper;
+	pq_knowledge_init(&server->knowledge);
 	pq_revision_publisher_init(&server->revisions);
+	atomic_init(&server->sequence, revision != NULL ? pq_revision_sequence(revision) : 0);
 	pq_revision_publish(&server->revisions, revision);
 	enum pq_status status = prepare(server, err);
 	if (status != PQ_OK) {
 		abandon(server, 0);
 		return status;
+	}
+	if (keeper != NULL && !pq_keeper_start(keeper, server)) {
+		abandon(server, 0);
+		return pq_fail(err, PQ_ENOMEM, "no thread for the keeper of revisions");
 	}
 	/* The first request may come before this function returns. */
 	pq_server_set_serving(server, true);
@@ -202,6 +211,38 @@ log_counts(const struct pq_server *server)
 }
 
 void
+pq_server_beat(struct pq_server *server)
+{
+	atomic_fetch_add_explicit(&server->state, 1, memory_order_release);
+}
+
+void
+pq_server_publish(struct pq_server *server, struct pq_revision *revision)
+{
+	uint64_t sequence = pq_revision_sequence(revision);
+
+	pq_revision_publish(&server->revisions, revision);
+	atomic_store_explicit(&server->sequence, sequence, memory_order_release);
+	pq_server_beat(server);
+}
+
+uint64_t
+pq_server_sequence(const struct pq_server *server)
+{
+	return atomic_load_explicit(&server->sequence, memory_order_acquire);
+}
+
+bool
+pq_server_is_ready(struct pq_server *server)
+{
+	unsigned max_s = server->options->max_staleness_s;
+
+	return atomic_load_explicit(&server->serving, memory_order_acquire) &&
+	       atomic_load_explicit(&server->revisions.generation, memory_order_acquire) > 0 &&
+	       (max_s == 0 || pq_knowledge_age_s(&server->knowledge) <= max_s);
+}
+
+void
 pq_server_set_serving(struct pq_server *server, bool serving)
 {
 	atomic_store_explicit(&server->serving, serving, memory_order_relaxed);
@@ -225,6 +266,9 @@ pq_server_end(struct pq_server *server)
 	gpr_sleep_until(gpr_time_add(began, gpr_time_from_seconds(server->options->drain_delay_s, GPR_TIMESPAN)));
 	atomic_store_explicit(&server->ending, true, memory_order_release);
 	pq_acceptor_end(&server->acceptor);
+	/* While the workers still run: they end the calls whose jobs come back. */
+	if (server->keeper != NULL)
+		pq_keeper_end(server->keeper);
 	shut_down(server, gpr_time_from_seconds(server->options->grace_s, GPR_TIMESPAN), server->n_workers);
 	for (size_t i = 0; i < server->n_workers; i++)
 		pq_worker_join(&server->workers[i]);

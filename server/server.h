@@ -9,6 +9,8 @@
 #include "server/accept.h"
 #include "server/address.h"
 #include "server/descriptors.h"
+#include "server/keeper.h"
+#include "server/knowledge.h"
 #include "server/options.h"
 #include "server/tls.h"
 #include "server/worker.h"
@@ -29,6 +31,9 @@ struct pq_server {
 	struct pq_address metrics_address;
 	int64_t started_s; /* since 1970-01-01 */
 	bool guarded;      /* callers have to show who they are; server/admit.h */
+	struct pq_knowledge knowledge;
+	_Atomic(uint64_t) sequence; /* of the revision that is published; 0 = none, or of no catalog */
+	struct pq_keeper *keeper; /* NULL: a store is served that does not change */
 	struct pq_descriptors *descriptors;
 	_Atomic(bool) serving;   /* what health says */
 	_Atomic(uint64_t) state; /* grows with each change of it, so that workers tell their watches */
@@ -36,15 +41,28 @@ struct pq_server {
 };
 
 /**
- * Start to serve `revision`.
+ * Start to serve `revision` (NULL: none yet), and what `keeper` (NULL: none) will bring.
  *
- * Ownership: takes over `revision`, also on failure. `options` must outlive the server. *ret_server ends with
+ * Ownership: takes over `revision`, also on failure. `options` and `keeper` must outlive the server. *ret_server ends with
  *            pq_server_end().
  * Fails:     PQ_EIO (an address cannot be listened on; err names it), PQ_EINVAL (a file of certificates, roles or tokens
  *            cannot be used; err names it), PQ_ENOMEM.
  */
 PQ_MUST_USE enum pq_status pq_server_start(const struct pq_options *options, struct pq_revision *revision,
-                                           struct pq_server **ret_server, struct pq_err *err);
+                                           struct pq_keeper *keeper, struct pq_server **ret_server,
+                                           struct pq_err *err);
+
+/** Answer by another revision from now on; takes over the caller's reference. Any thread. */
+void pq_server_publish(struct pq_server *server, struct pq_revision *revision);
+
+/** The sequence of the revision that was published last; 0: none, or of no catalog. Any thread. */
+uint64_t pq_server_sequence(const struct pq_server *server);
+
+/** Have the watches answer again where there is something new: the time of day counts for those on revisions. Any thread. */
+void pq_server_beat(struct pq_server *server);
+
+/** May calls be sent here? What health says. */
+bool pq_server_is_ready(struct pq_server *server);
 
 /** Look for changed files of certificates, roles and tokens, and take them; what is wrong with them is logged. One thread. */
 void pq_server_refresh(struct pq_server *server);

@@ -53,6 +53,7 @@ drop(struct pq_stream *stream)
 	if (stream->next != NULL)
 		stream->next->previous = stream->previous;
 	worker->n_streams--;
+	worker->n_waiting -= stream->call != NULL && pq_rpcs[stream->index].prompt;
 	if (stream->in != NULL)
 		grpc_byte_buffer_destroy(stream->in);
 	if (stream->out != NULL)
@@ -250,6 +251,7 @@ on_request(struct pq_tag *tag, bool ok)
 	pq_worker_began(worker, stream->index);
 	stream->began = gpr_now(GPR_CLOCK_MONOTONIC);
 	stream->code = GRPC_STATUS_CANCELLED;
+	worker->n_waiting += pq_rpcs[stream->index].prompt;
 	close.data.recv_close_on_server.cancelled = &stream->cancelled;
 	start(stream, &close, 1, &stream->on_close);
 	if (worker->n_streams > PQ_SERVER_OPEN_STREAMS)

@@ -7,6 +7,7 @@
 #include "server/server.h"
 
 #include <grpc/grpc.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #define DETAILS_KEY "grpc-status-details-bin"
@@ -25,7 +26,15 @@ struct pq_unary {
 	grpc_metadata trailer; /* until the batch is done */
 	grpc_slice message;
 	int cancelled;
+
+	struct pq_job job; /* of PQ_RPC_DESK, on these: */
+	struct pq_bytes bytes;
+	grpc_slice copy;
+	gpr_timespec began;
+	struct pq_reply reply;
 };
+
+#define UNARY_OF(job_at) ((struct pq_unary *)((char *)(job_at)-offsetof(struct pq_unary, job)))
 
 static void on_request(struct pq_tag *tag, bool ok);
 static void on_sent(struct pq_tag *tag, bool ok);
@@ -104,6 +113,57 @@ refuse_unknown(struct pq_unary *unary)
 	send(unary, &reply);
 }
 
+/* ---- at the desk ------------------------------------------------------------------------------------------------ */
+
+static void
+work(struct pq_job *job)
+{
+	struct pq_unary *unary = UNARY_OF(job);
+	struct pq_keeper *keeper = unary->worker->server->keeper;
+
+	pq_rpcs[unary->index].work(keeper, &unary->bytes, &unary->reply);
+	pq_arena_reset(&keeper->arena);
+}
+
+static void
+done(struct pq_job *job)
+{
+	struct pq_unary *unary = UNARY_OF(job);
+	struct pq_worker *worker = unary->worker;
+
+	if (job->refused)
+		pq_reply_refuse(&unary->reply, &worker->arena, GRPC_STATUS_UNAVAILABLE, PQ_REASON_SERVER_ENDING, NULL, 0,
+		                "the server ends");
+	worker->asked = &unary->metadata;
+	pq_worker_count(worker, unary->index, &unary->reply, unary->bytes.len, unary->began);
+	pq_arena_reset(&worker->arena);
+	grpc_slice_unref(unary->copy);
+	if (unary->in != NULL)
+		grpc_byte_buffer_destroy(unary->in);
+	unary->in = NULL;
+	send(unary, &unary->reply);
+}
+
+static void
+give_to_desk(struct pq_unary *unary)
+{
+	struct pq_worker *worker = unary->worker;
+	struct pq_keeper *keeper = worker->server->keeper;
+
+	unary->job = (struct pq_job){.worker = worker, .work = work, .done = done};
+	unary->began = gpr_now(GPR_CLOCK_MONOTONIC);
+	bool good = pq_worker_read(worker, unary->index, unary->in, &unary->bytes, &unary->copy, &unary->reply);
+	if (good && keeper == NULL) {
+		pq_reply_refuse(&unary->reply, &worker->arena, GRPC_STATUS_FAILED_PRECONDITION, PQ_REASON_NO_CATALOG, NULL, 0,
+		                "this server serves a store (--store) and has no catalog of revisions (--data)");
+		good = false;
+	}
+	if (good)
+		pq_backdesk_submit(&keeper->changes, &unary->job);
+	else
+		done(&unary->job);
+}
+
 static void
 on_request(struct pq_tag *tag, bool ok)
 {
@@ -124,7 +184,13 @@ on_request(struct pq_tag *tag, bool ok)
 	}
 	pq_worker_began(unary->worker, unary->index);
 	unary->worker->asked = &unary->metadata;
-	if (!pq_admits(unary->worker, unary->index, unary->call, &unary->metadata, &reply)) {
+	bool admitted = pq_admits(unary->worker, unary->index, unary->call, &unary->metadata, &reply);
+	if (admitted && pq_rpcs[unary->index].shape == PQ_RPC_DESK) {
+		unary->worker->asked = NULL;
+		give_to_desk(unary);
+		return;
+	}
+	if (!admitted) {
 		pq_worker_count_refused(unary->worker, unary->index, &reply);
 	} else if (!pq_worker_handle(unary->worker, unary->index, unary->in, unary->deadline, NULL, &reply, &later)) {
 		pq_frames_adopt(unary->worker, unary->index, unary->call, unary->in, &unary->metadata, &later);

@@ -66,7 +66,8 @@ create(struct pq_worker *worker)
 	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
 		if (!pq_worker_answers(worker, (enum pq_rpc_index)i))
 			continue;
-		bool with_message = pq_rpcs[i].shape != PQ_RPC_DIALOG && pq_rpcs[i].shape != PQ_RPC_FRAMES;
+		enum pq_rpc_shape shape = pq_rpcs[i].shape;
+		bool with_message = shape != PQ_RPC_DIALOG && shape != PQ_RPC_FRAMES && shape != PQ_RPC_UPLOAD;
 		worker->methods[i] = grpc_server_register_method(
 			worker->grpc, pq_rpcs[i].path, NULL,
 			with_message ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER : GRPC_SRM_PAYLOAD_NONE, 0);
@@ -94,15 +95,52 @@ pq_worker_init(struct pq_worker *worker, struct pq_server *server, unsigned plac
 	return true;
 }
 
-/* The queue has no way to be woken from outside, so the state of the server is looked at now and then. */
+void
+pq_worker_give_back(struct pq_job *job)
+{
+	struct pq_job *_Atomic *finished = &job->worker->finished;
+
+	job->next = atomic_load_explicit(finished, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(finished, &job->next, job, memory_order_release,
+	                                              memory_order_relaxed))
+		;
+}
+
+static void
+take_finished(struct pq_worker *worker)
+{
+	struct pq_job *job = atomic_exchange_explicit(&worker->finished, NULL, memory_order_acquire), *in_order = NULL;
+
+	while (job != NULL) {
+		struct pq_job *next = job->next;
+		job->next = in_order;
+		in_order = job;
+		job = next;
+	}
+	while (in_order != NULL) {
+		job = in_order;
+		in_order = job->next;
+		worker->n_waiting--;
+		job->done(job);
+	}
+}
+
+/*
+ * The queue has no way to be woken from outside, so what other threads have done is looked at now and then. A worker that
+ * is asked nothing leaves an old revision all the same; with batches under work it waits, for they would begin anew.
+ */
 static void
 see_state(struct pq_worker *worker)
 {
 	uint64_t state = atomic_load_explicit(&worker->server->state, memory_order_acquire);
 
+	if (atomic_load_explicit(&worker->finished, memory_order_relaxed) != NULL)
+		take_finished(worker);
 	if (state == worker->state)
 		return;
 	worker->state = state;
+	if (worker->jobs == NULL)
+		pq_revision_adopt(&worker->server->revisions, &worker->view);
 	pq_stream_change_all(worker);
 }
 
@@ -115,10 +153,17 @@ post_all(struct pq_worker *worker)
 			continue;
 		switch (pq_rpcs[i].shape) {
 		case PQ_RPC_UNARY:
+		case PQ_RPC_DESK:
 			break;
 		case PQ_RPC_WATCH:
 		case PQ_RPC_DIALOG:
 			pq_stream_post(worker, (enum pq_rpc_index)i);
+			break;
+		case PQ_RPC_UPLOAD:
+			pq_upload_post(worker);
+			break;
+		case PQ_RPC_SUPPLY:
+			pq_supply_post(worker);
 			break;
 		case PQ_RPC_BATCH:
 		case PQ_RPC_FRAMES:
@@ -168,7 +213,7 @@ go_idle(struct pq_worker *worker)
 		return (grpc_event){.type = GRPC_QUEUE_TIMEOUT};
 	}
 	worker->events = 0;
-	int ms = worker->merge.n_stuck > 0 ? PQ_SERVER_STUCK_MS : TICK_MS;
+	int ms = worker->merge.n_stuck > 0 ? PQ_SERVER_STUCK_MS : worker->n_waiting > 0 ? PQ_SERVER_WAIT_MS : TICK_MS;
 	gpr_timespec tick = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(ms, GPR_TIMESPAN));
 	return grpc_completion_queue_next(worker->queue, tick, NULL);
 }
@@ -195,6 +240,7 @@ run(void *context)
 		}
 		see_state(worker);
 	}
+	take_finished(worker);
 	pq_merge_release(&worker->merge);
 	pq_encoder_release(&worker->encoder);
 	pq_revision_view_release(&worker->view);
@@ -230,6 +276,8 @@ pq_worker_release(struct pq_worker *worker)
 	pq_stream_release_all(worker);
 	pq_frames_release_all(worker);
 	pq_large_release_all(worker);
+	pq_upload_release_all(worker);
+	pq_supply_release_all(worker);
 	pq_arena_release(&worker->arena);
 }
 
@@ -268,20 +316,33 @@ pq_worker_bytes(grpc_byte_buffer *in, struct pq_bytes *ret, grpc_slice *ret_copy
 	return true;
 }
 
+bool
+pq_worker_read(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_buffer *in, struct pq_bytes *ret_bytes,
+               grpc_slice *ret_copy, struct pq_reply *ret)
+{
+	const struct pq_rpc *rpc = &pq_rpcs[index];
+	size_t limit = rpc->message_bytes != 0 ? rpc->message_bytes : worker->server->options->max_message_bytes;
+
+	if (!pq_worker_bytes(in, ret_bytes, ret_copy))
+		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_UNIMPLEMENTED, PQ_REASON_INVALID_REQUEST, NULL, 0,
+		                "compressed messages are not taken");
+	else if (ret_bytes->len > limit)
+		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0,
+		                "the message has %zu bytes; %zu are allowed", ret_bytes->len, limit);
+	else
+		return true;
+	return false;
+}
+
 static void
 dispatch(struct pq_worker *worker, const struct pq_rpc *rpc, grpc_byte_buffer *in, gpr_timespec deadline, int *state,
          struct pq_reply *ret, struct pq_later *later)
 {
-	size_t limit = rpc->message_bytes != 0 ? rpc->message_bytes : worker->server->options->max_message_bytes;
 	struct pq_bytes bytes;
 
 	deadline = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
-	if (!pq_worker_bytes(in, &bytes, &later->copy))
-		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_UNIMPLEMENTED, PQ_REASON_INVALID_REQUEST, NULL, 0,
-		                "compressed messages are not taken");
-	else if (bytes.len > limit)
-		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0,
-		                "the message has %zu bytes; %zu are allowed", bytes.len, limit);
+	if (!pq_worker_read(worker, (enum pq_rpc_index)(rpc - pq_rpcs), in, &bytes, &later->copy, ret))
+		;
 	else if (gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), deadline) >= 0)
 		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_DEADLINE_EXCEEDED, PQ_REASON_DEADLINE_EXCEEDED, NULL, 0,
 		                "the deadline passed before the request was looked at");
@@ -353,6 +414,9 @@ is_single(enum pq_rpc_shape shape)
 	/* No default: a new shape must be thought of here. */
 	switch (shape) {
 	case PQ_RPC_UNARY:
+	case PQ_RPC_DESK:
+	case PQ_RPC_UPLOAD: /* counted once, at their end */
+	case PQ_RPC_SUPPLY:
 		return true;
 	case PQ_RPC_WATCH:
 	case PQ_RPC_DIALOG:

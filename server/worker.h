@@ -2,13 +2,14 @@
  * A worker, or shard: a thread with a gRPC server and a completion queue of its own, that takes calls, has them handled,
  * and sends the answers. A connection belongs to one worker as long as it lives.
  *
- * Everything of a worker but `server` belongs to its own thread, so nothing of it is locked. A tag on the
+ * Everything of a worker but `server` and `finished` belongs to its own thread, so nothing of it is locked. A tag on the
  * queue is a `struct pq_tag`, which says itself what to do.
  */
 #ifndef PQ_SERVER_WORKER_H
 #define PQ_SERVER_WORKER_H
 
 #include "server/codec.h"
+#include "server/backdesk.h"
 #include "server/merge.h"
 #include "server/metrics.h"
 #include "server/revision.h"
@@ -20,7 +21,9 @@ struct pq_server;
 struct pq_frames;
 struct pq_large;
 struct pq_stream;
+struct pq_supply;
 struct pq_unary;
+struct pq_upload;
 
 /** Calls with work to do, in order. Start with pq_jobs_init(). */
 struct pq_jobs {
@@ -56,6 +59,8 @@ struct pq_worker {
 	size_t n_unaries;
 	struct pq_stream *streams; /* open or posted; a list */
 	size_t n_streams;
+	struct pq_upload *uploads;  /* open or posted; a list */
+	struct pq_supply *supplies; /* open or posted; a list */
 	struct pq_frames *frames;    /* calls of batches and frames, open or posted; a list */
 	struct pq_jobs jobs;         /* those of them that are under work, PQ_SERVER_JOBS at most: the first goes next */
 	struct pq_jobs waiting;      /* those that wait to be */
@@ -68,6 +73,8 @@ struct pq_worker {
 	bool down;                   /* its queue is shut down: no batch may be started any more */
 	struct pq_tag on_down;
 	struct pq_merge merge;
+	struct pq_job *_Atomic finished; /* jobs that came back; the last one first */
+	size_t n_waiting; /* jobs that are away, calls and watches that wait for what other threads do */
 	unsigned events;  /* since nothing was there to do */
 	unsigned unsent;  /* of them, since the answers were last sent */
 	unsigned unworked; /* of them, since the last slice of a batch */
@@ -110,6 +117,13 @@ void pq_worker_release(struct pq_worker *worker);
  */
 bool pq_worker_bytes(grpc_byte_buffer *in, struct pq_bytes *ret, grpc_slice *ret_copy);
 
+/**
+ * The same within the method's bounds. False: *ret is the refusal. *ret_copy is to be unreferenced in either case; what
+ * was taken of worker->arena the caller gives back.
+ */
+bool pq_worker_read(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_buffer *in, struct pq_bytes *ret_bytes,
+                    grpc_slice *ret_copy, struct pq_reply *ret);
+
 /** Count a message that was answered or refused, and log it. `began` is when it was begun, of the monotonic clock. */
 void pq_worker_count(struct pq_worker *worker, enum pq_rpc_index index, const struct pq_reply *reply, size_t bytes,
                      gpr_timespec began);
@@ -145,6 +159,9 @@ struct pq_encoder *pq_worker_encoder(struct pq_worker *worker);
  */
 void pq_worker_see_end(struct pq_worker *worker);
 
+/** Hand a job back to its worker. Any thread; not after the worker has been joined. */
+void pq_worker_give_back(struct pq_job *job);
+
 /** Post the first calls; later ones post themselves again. */
 void pq_unary_post_all(struct pq_worker *worker);
 bool pq_unary_init_all(struct pq_worker *worker);
@@ -170,5 +187,14 @@ void pq_frames_end_all(struct pq_worker *worker);
 void pq_frames_release_all(struct pq_worker *worker);
 
 void pq_jobs_init(struct pq_jobs *jobs);
+
+/** Post a call of the method that publishes, and of the one that sends snapshots. Free what was only posted. */
+void pq_upload_post(struct pq_worker *worker);
+void pq_upload_release_all(struct pq_worker *worker);
+void pq_supply_post(struct pq_worker *worker);
+void pq_supply_release_all(struct pq_worker *worker);
+
+/** Refuse because nothing was published yet. */
+void pq_refuse_without_revision(struct pq_worker *worker, struct pq_reply *ret);
 
 #endif

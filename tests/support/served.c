@@ -58,7 +58,7 @@ served_start(struct served *served)
 	must(pq_address_parse("127.0.0.1:0", false, "", &options->listen[1], &err) == PQ_OK, err.msg);
 	options->n_listen = 2;
 	must(pq_revision_open(served->store, &revision, &err) == PQ_OK, err.msg);
-	must(pq_server_start(options, revision, &served->server, &err) == PQ_OK, err.msg);
+	must(pq_server_start(options, revision, NULL, &served->server, &err) == PQ_OK, err.msg);
 	snprintf(served->tcp, sizeof(served->tcp), "%s", served->server->addresses[1].target);
 	raw_client_open(&served->client, served->tcp);
 }

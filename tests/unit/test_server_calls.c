@@ -66,7 +66,7 @@ start(struct fixture *f, unsigned workers)
 	assert_int_equal(pq_address_parse("127.0.0.1:0", false, "", &f->options.listen[1], &err), PQ_OK);
 	f->options.n_listen = 2;
 	assert_int_equal(pq_revision_open(f->store, &revision, &err), PQ_OK);
-	if (pq_server_start(&f->options, revision, &f->server, &err) != PQ_OK)
+	if (pq_server_start(&f->options, revision, NULL, &f->server, &err) != PQ_OK)
 		fail_msg("%s: %s", err.where, err.msg);
 	snprintf(f->tcp, sizeof(f->tcp), "%s", f->server->addresses[1].target);
 	raw_client_open(&f->client, f->tcp);
@@ -548,6 +548,8 @@ ask_everything(struct fixture *f, const char *method)
 		"grpc.reflection.v1.ServerReflection",
 		"grpc.reflection.v1alpha.ServerReflection",
 		"pratique.v1.DecisionService",
+		"pratique.v1.ReplicationService",
+		"pratique.v1.RevisionService",
 	};
 	static const char *const symbols[] = {
 		"pratique.v1.DecisionService",
@@ -567,8 +569,8 @@ ask_everything(struct fixture *f, const char *method)
 	request.message_request_case = CASE(LIST_SERVICES);
 	request.list_services = (char *)"";
 	ReflectionResponse *response = reflect(&stream, &request);
-	assert_int_equal(response->list_services_response->n_service, 4);
-	for (size_t i = 0; i < 4; i++)
+	assert_int_equal(response->list_services_response->n_service, 6);
+	for (size_t i = 0; i < 6; i++)
 		assert_string_equal(response->list_services_response->service[i]->name, services[i]);
 	grpc__reflection__v1__server_reflection_response__free_unpacked(response, NULL);
 
@@ -639,7 +641,7 @@ assert_start_fails(struct fixture *f, const char *listen, const char *expected)
 	assert_int_equal(pq_address_parse(listen, false, "", &options.listen[0], &err), PQ_OK);
 	options.n_listen = 1;
 	assert_int_equal(pq_revision_open(f->store, &revision, &err), PQ_OK);
-	assert_int_equal(pq_server_start(&options, revision, &server, &err), PQ_EIO);
+	assert_int_equal(pq_server_start(&options, revision, NULL, &server, &err), PQ_EIO);
 	assert_non_null(strstr(err.msg, expected));
 }
 
