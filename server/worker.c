@@ -139,7 +139,7 @@ see_state(struct pq_worker *worker)
 	if (state == worker->state)
 		return;
 	worker->state = state;
-	if (worker->jobs == NULL)
+	if (worker->jobs.n == 0)
 		pq_revision_adopt(&worker->server->revisions, &worker->view);
 	pq_stream_change_all(worker);
 }
