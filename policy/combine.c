@@ -9,10 +9,12 @@ static void
 collect_active(struct pq_eval *ev)
 {
 	ev->n_active = 0;
-	for (uint32_t i = 0; i < ev->p->n_main_rules; i++) {
-		enum pq_tri tri = ev->req.tri[ev->image->main_slots[i]];
-		if (tri != PQ_F)
+	for (uint32_t w = 0; w <= ev->p->n_main_rules / 64; w++) {
+		for (uint64_t left = ev->main_open[w]; left != 0; left &= left - 1) {
+			uint32_t i = w * 64 + (uint32_t)__builtin_ctzll(left);
+			enum pq_tri tri = ev->req.tri[ev->image->main_slots[i]];
 			ev->active[ev->n_active++] = (struct pq_active){ev->p->main_rules[i], tri};
+		}
 	}
 }
 
@@ -52,39 +54,42 @@ count_requirements(struct pq_eval *ev)
 /* ---- exceptions ---- */
 
 static bool
-is_considered(const struct pq_eval *ev, const struct pq_p_rule *rule)
+is_told(const struct pq_eval *ev, uint32_t attr)
 {
-	if (rule->considered_always)
-		return true;
-	uint32_t claim = ev->image->meta->claim_fact;
-	if (claim != PQ_NO_INDEX) {
-		const struct pq_given *given = &ev->req.given[ev->p->attrs[claim].slot];
-		for (uint32_t i = 0; given->state == PQ_SAID && i < given->n_symbols; i++) {
-			if (bit_of(words_at(ev, rule->claims), given->symbols[i]))
-				return true;
-		}
-	}
-	for (uint32_t i = 0; i < rule->claimed_by.n; i++) {
-		const struct pq_p_attr *a = &ev->p->attrs[ev->p->lists[rule->claimed_by.first + i]];
-		if (a->scope == PQ_SCOPE_REQUEST && ev->req.given[a->slot].state != PQ_SILENT)
-			return true;
-		for (size_t k = 0; a->scope == PQ_SCOPE_PARTY && k < ev->n_parties; k++) {
-			if (ev->parties[k].given[a->slot].state != PQ_SILENT)
-				return true;
-		}
-	}
-	return false;
+	const struct pq_p_attr *a = &ev->p->attrs[attr];
+	bool told = a->scope == PQ_SCOPE_REQUEST && ev->req.given[a->slot].state != PQ_SILENT;
+
+	for (size_t k = 0; a->scope == PQ_SCOPE_PARTY && !told && k < ev->n_parties; k++)
+		told = ev->parties[k].given[a->slot].state != PQ_SILENT;
+	return told;
 }
 
 /* Which exceptions are considered hangs on what is said alone. */
 static void
 consider(struct pq_eval *ev)
 {
+	const struct pq_image *image = ev->image;
+	uint32_t words = image->consider_words, claim = image->meta->claim_fact;
+
 	if (ev->considers_known)
 		return;
-	for (size_t i = 0; i < ev->image->n_exception_rules; i++)
-		ev->considers[i] = is_considered(ev, &ev->p->rules[ev->image->exception_rules[i]]);
+	memcpy(ev->considers, image->considered_always, words * sizeof(*ev->considers));
+	if (claim != PQ_NO_INDEX) {
+		const struct pq_given *given = &ev->req.given[ev->p->attrs[claim].slot];
+		for (uint32_t i = 0; given->state == PQ_SAID && i < given->n_symbols; i++)
+			pq_wake_join(ev->considers, image->considered_by_claim + (size_t)given->symbols[i] * words, words);
+	}
+	for (size_t i = 0; i < image->n_claim_facts; i++) {
+		if (is_told(ev, image->claim_facts[i]))
+			pq_wake_join(ev->considers, image->considered_by_fact + i * words, words);
+	}
 	ev->considers_known = true;
+}
+
+static bool
+is_considered(const struct pq_eval *ev, uint32_t rule)
+{
+	return bit_of(ev->considers, ev->image->exception_numbers[rule]);
 }
 
 static struct pq_exception *
@@ -106,28 +111,33 @@ exception_for(struct pq_eval *ev, uint32_t symbol, uint32_t rule)
 }
 
 static void
+collect_rule(struct pq_eval *ev, uint32_t index)
+{
+	const struct pq_p_rule *rule = &ev->p->rules[index];
+	enum pq_tri tri = ev->req.tri[ev->p->dnfs[rule->dnf].slot];
+	struct pq_exception *e = exception_for(ev, rule->exception, index);
+
+	if (tri > e->match) {
+		e->match = tri;
+		e->rule = index;
+	}
+	for (uint32_t w = 0; tri != PQ_F && w < ev->image->meta->reason_words; w++) {
+		uint64_t over = words_at(ev, rule->overcomes)[w];
+		e->over_sure[w] |= tri == PQ_T ? over : 0;
+		e->over_poss[w] |= over;
+	}
+}
+
+static void
 collect_exceptions(struct pq_eval *ev)
 {
 	for (size_t i = 0; i < ev->n_exceptions; i++)
 		ev->exception_at[ev->exceptions[i].symbol] = -1;
 	ev->n_exceptions = 0;
 	consider(ev);
-	for (size_t i = 0; i < ev->image->n_exception_rules; i++) {
-		uint32_t index = ev->image->exception_rules[i];
-		const struct pq_p_rule *rule = &ev->p->rules[index];
-		if (!ev->considers[i])
-			continue;
-		enum pq_tri tri = ev->req.tri[ev->p->dnfs[rule->dnf].slot];
-		struct pq_exception *e = exception_for(ev, rule->exception, index);
-		if (tri > e->match) {
-			e->match = tri;
-			e->rule = index;
-		}
-		for (uint32_t w = 0; w < ev->image->meta->reason_words; w++) {
-			uint64_t over = words_at(ev, rule->overcomes)[w];
-			e->over_sure[w] |= tri == PQ_T ? over : 0;
-			e->over_poss[w] |= tri != PQ_F ? over : 0;
-		}
+	for (uint32_t w = 0; w < ev->image->consider_words; w++) {
+		for (uint64_t left = ev->considers[w]; left != 0; left &= left - 1)
+			collect_rule(ev, ev->image->exception_rules[w * 64 + (uint32_t)__builtin_ctzll(left)]);
 	}
 }
 
@@ -346,7 +356,7 @@ each_of_exceptions(struct pq_eval *ev, pq_open_rule_fn *fn, void *arg)
 		bool matters = false;
 		if (rule->kind == PQ_KIND_EXCEPTION) {
 			int16_t at = ev->exception_at[rule->exception];
-			matters = at >= 0 && ev->exceptions[at].usable == PQ_U && is_considered(ev, rule);
+			matters = at >= 0 && ev->exceptions[at].usable == PQ_U && is_considered(ev, ev->active[i].rule);
 		} else if (rule->kind == PQ_KIND_RESTRICTION) {
 			for (size_t k = 0; k < ev->n_exceptions && !matters; k++)
 				matters =

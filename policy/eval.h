@@ -186,12 +186,13 @@ struct pq_eval {
 	struct pq_bits *outer;      /* by word: what the request allows of the words that are matched by element */
 	uint64_t *moved;            /* of these the words that are not what they were */
 	uint64_t *changed;          /* scratch of match.c: alternatives, by word of one space */
+	uint64_t *main_open;        /* main rules of which the condition is not false */
 	struct pq_active *active;   /* main rules that hold or may hold */
 	size_t n_active;
 	struct pq_active *post;     /* review, obligation and warning rules that surely hold */
 	size_t n_post;
 
-	unsigned char *considers;   /* by exception rule of the image's list: it is considered */
+	uint64_t *considers;        /* exception rules of the image's list that are considered */
 	bool considers_known;
 	enum pq_tri *counts;        /* by requirement */
 	struct pq_exception *exceptions; /* considered */

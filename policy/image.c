@@ -144,6 +144,7 @@ pq_image_close(struct pq_image *image)
 	free(image->required);
 	free(image->fact_attrs);
 	free(image->path_codes);
+	pq_image_free_rules(image);
 	pq_image_free_cells(image);
 	pq_image_free_joins(image);
 	pq_wake_free(image->wake);

@@ -76,5 +76,5 @@ pq_image_index(struct pq_image *image)
 		return false;
 	index_rules(image);
 	index_attrs(image);
-	return pq_image_index_cells(image) && pq_image_index_joins(image);
+	return pq_image_index_rules(image) && pq_image_index_cells(image) && pq_image_index_joins(image);
 }

@@ -45,6 +45,15 @@ struct pq_image {
 	uint32_t *unless_slots;
 	uint32_t *exception_rules;  /* main rules that are exceptions, in their order */
 	size_t n_exception_rules;
+	struct pq_span *main_of_slot; /* by slot of the request: its main rules, in main_of (image_rules.c) */
+	uint32_t *main_of;            /* main rules */
+	uint32_t *exception_numbers;  /* by rule: its number in exception_rules */
+	uint32_t consider_words;      /* of each of the bitmaps below: over exception_rules */
+	uint64_t *considered_always;
+	uint64_t *considered_by_claim; /* by symbol of the fact that claims exceptions */
+	uint64_t *considered_by_fact;  /* by claim fact: where anything is said of it */
+	uint32_t *claim_facts;
+	size_t n_claim_facts;
 	struct pq_span *col_words;  /* by column: the words of its bitmaps in which it says anything */
 	struct pq_span *col_cells;  /* by column: its cells (image_cells.c) */
 	uint32_t *col_strides;      /* by column: words of its bitmaps */
@@ -73,6 +82,9 @@ bool pq_image_index(struct pq_image *image);
 /** Likewise the cells of the columns, and pq_image_free_cells(). */
 bool pq_image_index_cells(struct pq_image *image);
 void pq_image_free_cells(struct pq_image *image);
+/** Likewise what is known of rules before anything is said (image_rules.c), and pq_image_free_rules(). */
+bool pq_image_index_rules(struct pq_image *image);
+void pq_image_free_rules(struct pq_image *image);
 /** Likewise the rows of lookups, and pq_image_free_joins(). */
 bool pq_image_index_joins(struct pq_image *image);
 void pq_image_free_joins(struct pq_image *image);

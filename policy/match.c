@@ -196,6 +196,19 @@ wake_readers(struct pq_eval *ev, uint32_t dnf)
 	pq_wake_join(ev->dirty, pq_wake_of_dnf(ev->image->wake, dnf), ev->image->wake->words);
 }
 
+/* Which main rules may hold, kept up with their conditions. */
+static void
+note_main(struct pq_eval *ev, uint32_t slot, bool open)
+{
+	const struct pq_span *of = &ev->image->main_of_slot[slot];
+
+	for (uint32_t i = of->first; i < of->first + of->n; i++) {
+		uint32_t rule = ev->image->main_of[i];
+		clear_bit(ev->main_open, rule);
+		ev->main_open[rule / 64] |= (uint64_t)open << (rule % 64);
+	}
+}
+
 /* The conditions of the alternatives of a word that are not what they were; what hangs on these is dirty. */
 static void
 spread(const struct matching *m, uint32_t w, uint64_t changed)
@@ -214,6 +227,8 @@ spread(const struct matching *m, uint32_t w, uint64_t changed)
 		if (m->element->tri[dnf->slot] == truth)
 			continue;
 		m->element->tri[dnf->slot] = truth;
+		if (m->element == &ev->req)
+			note_main(ev, dnf->slot, truth != PQ_F);
 		wake_readers(ev, index);
 	}
 }

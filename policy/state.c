@@ -79,14 +79,16 @@ make_scratch(struct pq_eval *ev)
 	ev->active = pq_arena_array(ev->arena, ev->p->n_main_rules + 1, sizeof(*ev->active));
 	ev->post = pq_arena_array(ev->arena, ev->p->n_post_rules + 1, sizeof(*ev->post));
 	ev->counts = pq_arena_array(ev->arena, (size_t)meta->n_requirements + 1, sizeof(*ev->counts));
-	ev->considers = pq_arena_array(ev->arena, ev->image->n_exception_rules + 1, 1);
+	ev->considers = pq_arena_array(ev->arena, ev->image->consider_words, sizeof(*ev->considers));
+	ev->main_open = pq_arena_array(ev->arena, ev->p->n_main_rules / 64 + 1, sizeof(*ev->main_open));
 	ev->considered = pq_arena_array(ev->arena, (size_t)meta->exception_words + 1, sizeof(*ev->considered));
 	ev->dirty = pq_arena_array(ev->arena, (size_t)ev->image->wake->words + 1, sizeof(*ev->dirty));
 	ev->scratch = pq_arena_array(ev->arena, 2 * (size_t)meta->max_space_words + 1, sizeof(*ev->scratch));
 	ev->changed = pq_arena_array(ev->arena, (size_t)meta->max_space_words + 1, sizeof(*ev->changed));
 	ev->outer = pq_arena_array(ev->arena, n_words + 1, sizeof(*ev->outer));
 	ev->moved = pq_arena_array(ev->arena, n_words / 64 + 1, sizeof(*ev->moved));
-	if (ev->scratch == NULL || ev->changed == NULL || ev->outer == NULL || ev->moved == NULL || ev->vars == NULL || ev->row_vars == NULL || ev->active == NULL || ev->post == NULL ||
+	if (ev->scratch == NULL || ev->changed == NULL || ev->outer == NULL || ev->moved == NULL || ev->vars == NULL ||
+	    ev->row_vars == NULL || ev->main_open == NULL || ev->active == NULL || ev->post == NULL ||
 	    ev->counts == NULL || ev->considers == NULL || ev->considered == NULL || ev->dirty == NULL)
 		return false;
 	ev->stale = true;
