@@ -28,6 +28,14 @@ block() {
 	awk -v mark="<!-- $1 -->" '$0 == mark { found = 1; next } found && /^```$/ { exit } found && !/^```/' "$2"
 }
 
+# listed LANGUAGE: ./dev installs every package that the README names.
+listed() {
+	local name
+	for name in $(block install "clients/$1/README.md" | tr -d '\\' | sed 's/.*--no-install-recommends//'); do
+		grep -q "^	\"$name " dev || note "clients/$1/README.md names $name, which is not among the packages in ./dev"
+	done
+}
+
 # build LANGUAGE: by its README; the script that runs it goes to $scratch/LANGUAGE.
 build() {
 	local page=clients/$1/README.md began=$SECONDS
@@ -72,6 +80,7 @@ pids[relay]=$!
 read -r line <"$scratch/relay.fifo" || note "the relay is not ready: ${line:-it ended}"
 
 for language in "$@"; do
+	listed "$language"
 	build "$language" || continue
 	if [ -n "${CLIENTS_UPDATE:-}" ]; then
 		bash "$scratch/$language" "unix:$scratch/plain.sock" >clients/answers.txt || exit 1
