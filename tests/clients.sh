@@ -7,7 +7,7 @@
 # In a README, "<!-- build -->" and "<!-- run -->" stand before the blocks that are run here, as they are; only the
 # target is put in.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 export SRC=$PWD
 PRATIQUE=${PRATIQUE:-$PWD/build/release/pratique} PRATIQUED=${PRATIQUED:-$PWD/build/release/pratiqued}
 target=unix:/run/pratique/pratique.sock
@@ -68,6 +68,8 @@ began=$SECONDS
 authority ca
 certificate server ca 30
 certificate client ca 30
+# Netty reads keys in PKCS #8 only; all others do, too.
+openssl pkcs8 -topk8 -nocrypt -in "$scratch/client.key" -out "$scratch/client.pkcs8" || exit 1
 echo 'decide cn:client' >"$scratch/roles"
 
 start plain --store "$scratch/us.mdb" --listen "unix:$scratch/plain.sock" --listen 127.0.0.1:0
@@ -90,7 +92,7 @@ for language in "$@"; do
 	answers "$language" 'a Unix socket' "unix:$scratch/plain.sock"
 	answers "$language" TCP "$(address plain 2)"
 	answers "$language" 'a server that turns down first attempts' "unix:$scratch/relay.sock"
-	mtls=(--ca "$scratch/ca.pem" --cert "$scratch/client.pem" --key "$scratch/client.key")
+	mtls=(--ca "$scratch/ca.pem" --cert "$scratch/client.pem" --key "$scratch/client.pkcs8")
 	answers "$language" TLS "${mtls[@]}" "$(address tls 1 | sed 's/127.0.0.1/localhost/')"
 	echo "$language: compared"
 done
