@@ -60,8 +60,8 @@ lock_dir(struct pq_catalog *catalog, struct pq_err *err)
 	}
 	snprintf(who, sizeof(who), "process %d (%.64s)\n", (int)getpid(), program_invocation_short_name);
 	/* Who holds the lock is for a message alone; a full disk must not keep anybody from looking. */
-	if (ftruncate(fd, 0) == 0 && pwrite(fd, who, strlen(who), 0) < 0)
-		(void)ftruncate(fd, 0);
+	bool told = ftruncate(fd, 0) == 0 && pwrite(fd, who, strlen(who), 0) >= 0;
+	(void)told;
 	catalog->lock_fd = fd;
 	return PQ_OK;
 }
