@@ -53,7 +53,7 @@ window_of(const struct pq_image *image, const char *json, struct pq_arena *arena
 
 #define PACK                                                                             \
 	"pack: p\ntitle: P\nedition: 2026-01-01\njurisdiction: L\n"                          \
-	"domains: { place: { symbols: [A, B] }, authority: { symbols: [O] },\n"              \
+	"domains: { place: { symbols: [A, B, C] }, authority: { symbols: [O] },\n"              \
 	"  reason: { symbols: [R] }, exception: { symbols: [X] } }\n"                        \
 	"jurisdictions: [{ name: L, available: LICENSE_EXCEPTION_AVAILABLE }]\n"             \
 	"tables: [{ name: t, file: tables/t.csv, cite: t, edition: 2026-01-01,\n"            \
@@ -69,7 +69,9 @@ window_of(const struct pq_image *image, const char *json, struct pq_arena *arena
 	"- { id: p.w, kind: warning, cite: w, text: late, when: { late: true } }\n"                        \
 	"- { id: p.r, kind: requirement, cite: r, authority: O, reason: R, when: { listed: true } }\n"     \
 	"- { id: p.b, kind: requirement, cite: b, authority: O, reason: R, from: 2024-05-01, to: 2025-05-01,\n" \
-	"    stays: [{ from: 2024-07-01, to: 2024-08-01, cite: s }], when: { to: [B], big: true } }\n"
+	"    stays: [{ from: 2024-07-01, to: 2024-08-01, cite: s }], when: { to: [B], big: true } }\n"      \
+	"- { id: p.e, kind: requirement, cite: e, authority: O, reason: R, from: 2030-03-01,\n"            \
+	"    when: { to: [C], as_of: '>= 2030-06-01' } }\n"
 #define TABLE "place,valid_from,valid_to\nA,2022-01-01,2023-01-01\n"
 
 static struct pq_image *
@@ -113,6 +115,7 @@ test_known_windows(void **state)
 {
 	struct pq_arena arena;
 	const char *a = "\"facts\": {\"to\": \"A\", \"big\": true}", *b = "\"facts\": {\"to\": \"B\", \"big\": true}";
+	const char *c = "\"facts\": {\"to\": \"C\", \"big\": true}";
 	const char *small = "\"facts\": {\"to\": \"B\", \"big\": false}", *open = "\"facts\": {\"big\": true}";
 
 	(void)state;
@@ -126,6 +129,9 @@ test_known_windows(void **state)
 	expect(image, &arena, b, "2024-07-01", PQ_OUTCOME_NO_LICENSE_REQUIRED, "2024-07-01", "2024-08-01");
 	expect(image, &arena, b, "2024-08-01", PQ_OUTCOME_LICENSE_REQUIRED, "2024-08-01", "2025-05-01");
 	expect(image, &arena, b, "2025-05-01", PQ_OUTCOME_NO_LICENSE_REQUIRED, "2025-05-01", NULL);
+	/* Neither of two conditions on the day holds: none of them hides the other's. */
+	expect(image, &arena, c, "2029-01-01", PQ_OUTCOME_NO_LICENSE_REQUIRED, NULL, "2030-06-01");
+	expect(image, &arena, c, "2030-04-01", PQ_OUTCOME_NO_LICENSE_REQUIRED, NULL, "2030-06-01");
 	/* What is computed from the day is another every day. */
 	expect(image, &arena, small, "2024-06-30", PQ_OUTCOME_NO_LICENSE_REQUIRED, "2024-06-30", "2024-07-01");
 	expect(image, &arena, open, "2022-06-30", PQ_OUTCOME_NEEDS_INFORMATION, "2022-01-01", "2023-01-01");
