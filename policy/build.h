@@ -13,6 +13,9 @@
 #include "policy/program.h"
 #include "policy/status.h"
 
+/** Attributes by which the rules of a sparse space are put in order, those that tell most of them apart first. */
+#define PQ_CLUSTER_KEYS 3
+
 struct pq_vec {
 	void *at;
 	size_t n, cap, stride;
@@ -26,6 +29,26 @@ struct pq_node {
 	uint32_t level;
 	uint32_t index;             /* final number, by spaces */
 	uint32_t owner;             /* rule index for rules, else PQ_NO_INDEX */
+	uint32_t key[PQ_CLUSTER_KEYS]; /* of a sparse space: what its place among the others hangs on */
+};
+
+/* A column to be: the conditions of one kind on one attribute, one of each alternative. */
+struct pq_slot {
+	uint32_t attr;
+	enum pq_col_kind kind;
+	uint32_t occurrence; /* the how-manieth condition of that kind on the attribute within an alternative */
+	uint32_t next;       /* + 1: slot of the same attribute and kind */
+};
+
+/* A space on its way. */
+struct pq_space_work {
+	struct pq_builder *b;
+	struct pq_p_space *space;
+	struct pq_slot *slots;
+	size_t n_slots, cap_slots;
+	uint32_t *first_slot; /* + 1, by attribute and kind */
+	uint32_t *slot_of;    /* by condition of the space: its slot, or PQ_NO_INDEX for a quantifier */
+	uint32_t first_cond, n_conds;
 };
 
 struct pq_builder {
@@ -48,6 +71,8 @@ struct pq_builder {
 	struct pq_indexes *attr_rules; /* derive and jurisdiction rules by attribute, in the order in which they count */
 	uint64_t *depends;          /* by attribute: the attributes it depends on, itself included */
 	uint32_t main_level;
+	size_t sparse_from;         /* conditions of rules from which their space is sparse */
+	bool sparse;                /* the rules matched before the outcome are so many */
 	uint32_t *requirement_of;   /* rule → number among requirements */
 };
 
@@ -77,8 +102,20 @@ void pq_build_depends(struct pq_builder *b);
 /** Emit the facts that an attribute, or the conditions of a space, depend on; the first word. */
 uint32_t pq_build_attr_depends(struct pq_builder *b, uint32_t attr);
 
+/* compile_cluster.c */
+/** Give the conditions of main rules their keys, where there are enough of them. */
+void pq_build_cluster(struct pq_builder *b);
+
 /* compile_space.c: emits dnfs, alts, conds, spaces, columns and bitmaps. */
 void pq_build_spaces(struct pq_builder *b);
+/** Note the boundaries of a range as the column's, behind each other in numbers, its last included. */
+void pq_build_boundary(struct pq_builder *b, struct pq_p_col *col, uint32_t range);
+/** Sort the boundaries from the column's first on and drop doubles; the last of the section. */
+void pq_build_boundaries(struct pq_builder *b, struct pq_p_col *col);
+
+/* compile_sparse.c */
+/** The columns and quantifiers of a sparse space, whose alternatives and slots are there. */
+void pq_build_sparse(struct pq_space_work *w);
 
 /* compile_text.c */
 uint32_t pq_build_conditions_text(struct pq_builder *b, const struct pq_rule *rule);

@@ -202,6 +202,10 @@ choose(struct pq_eval *ev, struct pq_element *element, uint32_t index, const str
 	const uint32_t *map = ev->p->lists + col->map;
 	struct pq_chosen *kept = &element->chosen[ev->image->col_slots[index]], chosen;
 
+	if (ev->image->col_strides[index] == 0) {
+		pq_choose_sparse(ev, index);
+		return;
+	}
 	if (col->kind == PQ_COL_RANGE)
 		chosen = choose_range(ev, col, val);
 	else if (a->single)

@@ -8,6 +8,9 @@
 static void
 collect_active(struct pq_eval *ev)
 {
+	/* Matching a sparse space has done so. */
+	if (ev->image->meta->main_space != PQ_NO_INDEX && ev->p->spaces[ev->image->meta->main_space].blocks > 0)
+		return;
 	ev->n_active = 0;
 	for (uint32_t w = 0; w <= ev->p->n_main_rules / 64; w++) {
 		for (uint64_t left = ev->main_open[w]; left != 0; left &= left - 1) {
@@ -34,18 +37,23 @@ words_at(const struct pq_eval *ev, uint32_t first)
 static void
 count_requirements(struct pq_eval *ev)
 {
-	memset(ev->counts, 0, ev->image->meta->n_requirements * sizeof(*ev->counts));
+	for (size_t i = 0; i < ev->n_counted; i++)
+		ev->counts[ev->counted[i]] = PQ_F;
+	ev->n_counted = 0;
 	for (size_t i = 0; i < ev->n_active; i++) {
 		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
-		if (rule->kind == PQ_KIND_REQUIREMENT)
-			ev->counts[rule->requirement] = ev->active[i].tri;
+		if (rule->kind != PQ_KIND_REQUIREMENT)
+			continue;
+		ev->counts[rule->requirement] = ev->active[i].tri;
+		ev->counted[ev->n_counted++] = rule->requirement;
 	}
 	for (size_t i = 0; i < ev->n_active; i++) {
 		const struct pq_p_rule *rule = &ev->p->rules[ev->active[i].rule];
 		if (rule->kind != PQ_KIND_EXCLUSION)
 			continue;
-		for (uint32_t r = 0; r < ev->image->meta->n_requirements; r++) {
-			if (ev->counts[r] != PQ_F && bit_of(words_at(ev, rule->excludes), r))
+		for (size_t k = 0; k < ev->n_counted; k++) {
+			uint32_t r = ev->counted[k];
+			if (bit_of(words_at(ev, rule->excludes), r))
 				ev->counts[r] = pq_and(ev->counts[r], pq_not(ev->active[i].tri));
 		}
 	}

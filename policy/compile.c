@@ -951,7 +951,14 @@ enum pq_status
 pq_compile(const struct pq_model *model, struct pq_arena *arena, const struct pq_blob **ret_blobs, size_t *ret_n,
            struct pq_err *err)
 {
-	struct pq_builder b = {.model = model, .arena = arena, .err = err};
+	return pq_compile_sparse_from(model, PQ_SPARSE_FROM, arena, ret_blobs, ret_n, err);
+}
+
+enum pq_status
+pq_compile_sparse_from(const struct pq_model *model, size_t sparse_from, struct pq_arena *arena,
+                       const struct pq_blob **ret_blobs, size_t *ret_n, struct pq_err *err)
+{
+	struct pq_builder b = {.model = model, .arena = arena, .err = err, .sparse_from = sparse_from};
 
 	b.meta.role_attr = PQ_NO_INDEX;
 	pq_build_string(&b, ""); /* offset 0 */

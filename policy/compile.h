@@ -18,4 +18,12 @@
 PQ_MUST_USE enum pq_status pq_compile(const struct pq_model *model, struct pq_arena *arena,
                                       const struct pq_blob **ret_blobs, size_t *ret_n, struct pq_err *err);
 
+/** Rules from which on their space is block-sparse (docs/store-format.md): below, whole bitmaps are smaller and faster. */
+#define PQ_SPARSE_FROM 8192
+
+/** The same with another bound than PQ_SPARSE_FROM, for tests: answers are the same whatever it is. */
+PQ_MUST_USE enum pq_status pq_compile_sparse_from(const struct pq_model *model, size_t sparse_from,
+                                                  struct pq_arena *arena, const struct pq_blob **ret_blobs,
+                                                  size_t *ret_n, struct pq_err *err);
+
 #endif

@@ -330,6 +330,10 @@ compare_nodes(const void *left, const void *right, void *context)
 		return l->level < r->level ? -1 : 1;
 	if (rank_of(l->scope) != rank_of(r->scope))
 		return rank_of(l->scope) - rank_of(r->scope);
+	for (size_t i = 0; i < PQ_CLUSTER_KEYS; i++) {
+		if (l->key[i] != r->key[i])
+			return l->key[i] < r->key[i] ? -1 : 1;
+	}
 	return *(const uint32_t *)left < *(const uint32_t *)right ? -1 : 1;
 }
 
@@ -412,6 +416,7 @@ pq_build_levels(struct pq_builder *b)
 			b->attr_level[i] = b->main_level + 1;
 	}
 	register_rules(b);
+	pq_build_cluster(b);
 	number_nodes(b);
 	return PQ_OK;
 }

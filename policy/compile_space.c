@@ -155,22 +155,6 @@ emit_dnf(struct pq_builder *b, const struct pq_node *node, uint32_t space)
 
 /* ---- columns ---- */
 
-struct slot {
-	uint32_t attr;
-	enum pq_col_kind kind;
-	uint32_t occurrence; /* the how-manieth condition of that kind on the attribute within an alternative */
-	uint32_t col;
-};
-
-struct work {
-	struct pq_builder *b;
-	const struct pq_p_space *space;
-	struct slot *slots;
-	size_t n_slots, cap_slots;
-	uint32_t *slot_of; /* by condition of the space: its slot, or PQ_NO_INDEX for a quantifier */
-	uint32_t first_cond, n_conds;
-};
-
 static enum pq_col_kind
 kind_of(enum pq_op op)
 {
@@ -178,28 +162,32 @@ kind_of(enum pq_op op)
 }
 
 static uint32_t
-find_slot(struct work *w, uint32_t attr, enum pq_col_kind kind, uint32_t occurrence)
+find_slot(struct pq_space_work *w, uint32_t attr, enum pq_col_kind kind, uint32_t occurrence)
 {
-	for (size_t i = 0; i < w->n_slots; i++) {
-		if (w->slots[i].attr == attr && w->slots[i].kind == kind && w->slots[i].occurrence == occurrence)
-			return (uint32_t)i;
+	uint32_t *link = &w->first_slot[attr * PQ_COL_KINDS + kind];
+
+	for (; *link != 0; link = &w->slots[*link - 1].next) {
+		if (w->slots[*link - 1].occurrence == occurrence)
+			return *link - 1;
 	}
 	if (w->n_slots == w->cap_slots) {
 		size_t cap = w->cap_slots > 0 ? w->cap_slots * 2 : 64;
-		struct slot *slots = pq_build_alloc(w->b, cap, sizeof(*slots));
+		struct pq_slot *slots = pq_build_alloc(w->b, cap, sizeof(*slots));
 		if (slots == NULL)
 			return 0;
 		if (w->n_slots > 0)
 			memcpy(slots, w->slots, w->n_slots * sizeof(*slots));
 		w->slots = slots;
 		w->cap_slots = cap;
+		return find_slot(w, attr, kind, occurrence);
 	}
-	w->slots[w->n_slots] = (struct slot){attr, kind, occurrence, 0};
+	*link = (uint32_t)w->n_slots + 1;
+	w->slots[w->n_slots] = (struct pq_slot){attr, kind, occurrence, 0};
 	return (uint32_t)w->n_slots++;
 }
 
 static void
-assign_slots(struct work *w)
+assign_slots(struct pq_space_work *w)
 {
 	struct pq_builder *b = w->b;
 
@@ -230,10 +218,10 @@ bitmap(struct pq_builder *b, const struct pq_p_col *col, const struct pq_p_space
 }
 
 /* Which alternatives have a condition in this slot, and which condition: calls back for each. */
-typedef void each_fn(struct work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond);
+typedef void each_fn(struct pq_space_work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond);
 
 static void
-for_each(struct work *w, uint32_t slot, struct pq_p_col *col, each_fn *fn)
+for_each(struct pq_space_work *w, uint32_t slot, struct pq_p_col *col, each_fn *fn)
 {
 	struct pq_builder *b = w->b;
 
@@ -253,7 +241,7 @@ list_at(struct pq_builder *b, uint32_t first)
 }
 
 static void
-count_symbols(struct work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond)
+count_symbols(struct pq_space_work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond)
 {
 	uint32_t *map = pq_build_at(w->b, PQ_SECTION_LISTS, col->map);
 
@@ -261,19 +249,19 @@ count_symbols(struct work *w, struct pq_p_col *col, uint32_t row, const struct p
 	for (uint32_t i = 0; i < cond->symbols.n; i++) {
 		uint32_t symbol = list_at(w->b, cond->symbols.first)[i];
 		if (map[symbol] == 0)
-			map[symbol] = 3 + col->pad2++; /* pad2 counts while the column is built */
+			map[symbol] = 3 + col->summary++; /* which counts while the column is built */
 	}
 }
 
 static void
-clear_base(struct work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond)
+clear_base(struct pq_space_work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond)
 {
 	(void)cond;
 	bitmap(w->b, col, w->space, 0)[row / 64] &= ~(UINT64_C(1) << (row % 64));
 }
 
 static void
-mark_symbols(struct work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond)
+mark_symbols(struct pq_space_work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond)
 {
 	const uint32_t *map = list_at(w->b, col->map);
 
@@ -291,7 +279,7 @@ fill_rows(uint64_t *words, uint32_t rows)
 }
 
 static void
-build_symbol_col(struct work *w, uint32_t slot, struct pq_p_col *col)
+build_symbol_col(struct pq_space_work *w, uint32_t slot, struct pq_p_col *col)
 {
 	struct pq_builder *b = w->b;
 	uint32_t words = w->space->words;
@@ -301,8 +289,8 @@ build_symbol_col(struct work *w, uint32_t slot, struct pq_p_col *col)
 	if (b->oom)
 		return;
 	for_each(w, slot, col, count_symbols);
-	uint32_t mentioned = col->pad2;
-	col->pad2 = 0;
+	uint32_t mentioned = col->summary;
+	col->summary = 0;
 	col->bits = pq_build_words(b, (size_t)(3 + mentioned) * words);
 	if (b->oom)
 		return;
@@ -336,26 +324,48 @@ compare_numbers(const void *left, const void *right)
 	return (l > r) - (l < r);
 }
 
-static void
-collect_boundaries(struct work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond)
+void
+pq_build_boundaries(struct pq_builder *b, struct pq_p_col *col)
 {
-	(void)row;
-	for (uint32_t i = 0; i < cond->ranges.n; i++) {
-		struct pq_p_range range = *(struct pq_p_range *)pq_build_at(w->b, PQ_SECTION_RANGES, cond->ranges.first + i);
-		int64_t *out;
-		if (range.lo != INT64_MIN && (out = pq_build_append(w->b, PQ_SECTION_NUMBERS, 1, NULL)) != NULL) {
-			*out = range.lo;
-			col->boundaries.n++;
-		}
-		if (range.hi != INT64_MAX && (out = pq_build_append(w->b, PQ_SECTION_NUMBERS, 1, NULL)) != NULL) {
-			*out = range.hi + 1;
-			col->boundaries.n++;
-		}
+	int64_t *at = pq_build_at(b, PQ_SECTION_NUMBERS, col->boundaries.first);
+	uint32_t n = 0;
+
+	qsort(at, col->boundaries.n, sizeof(*at), compare_numbers);
+	for (uint32_t i = 0; i < col->boundaries.n; i++) {
+		if (n == 0 || at[n - 1] != at[i])
+			at[n++] = at[i];
+	}
+	b->sections[PQ_SECTION_NUMBERS].n -= col->boundaries.n - n;
+	memset(at + n, 0, (col->boundaries.n - n) * sizeof(*at));
+	col->boundaries.n = n;
+}
+
+void
+pq_build_boundary(struct pq_builder *b, struct pq_p_col *col, uint32_t index)
+{
+	struct pq_p_range range = *(struct pq_p_range *)pq_build_at(b, PQ_SECTION_RANGES, index);
+	int64_t *out;
+
+	if (range.lo != INT64_MIN && (out = pq_build_append(b, PQ_SECTION_NUMBERS, 1, NULL)) != NULL) {
+		*out = range.lo;
+		col->boundaries.n++;
+	}
+	if (range.hi != INT64_MAX && (out = pq_build_append(b, PQ_SECTION_NUMBERS, 1, NULL)) != NULL) {
+		*out = range.hi + 1;
+		col->boundaries.n++;
 	}
 }
 
 static void
-mark_intervals(struct work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond)
+collect_boundaries(struct pq_space_work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond)
+{
+	(void)row;
+	for (uint32_t i = 0; i < cond->ranges.n; i++)
+		pq_build_boundary(w->b, col, cond->ranges.first + i);
+}
+
+static void
+mark_intervals(struct pq_space_work *w, struct pq_p_col *col, uint32_t row, const struct pq_p_cond *cond)
 {
 	const int64_t *boundaries = pq_build_at(w->b, PQ_SECTION_NUMBERS, col->boundaries.first);
 
@@ -370,7 +380,7 @@ mark_intervals(struct work *w, struct pq_p_col *col, uint32_t row, const struct 
 }
 
 static void
-build_range_col(struct work *w, uint32_t slot, struct pq_p_col *col)
+build_range_col(struct pq_space_work *w, uint32_t slot, struct pq_p_col *col)
 {
 	struct pq_builder *b = w->b;
 	uint32_t words = w->space->words;
@@ -379,17 +389,8 @@ build_range_col(struct work *w, uint32_t slot, struct pq_p_col *col)
 	for_each(w, slot, col, collect_boundaries);
 	if (b->oom)
 		return;
-	int64_t *at = pq_build_at(b, PQ_SECTION_NUMBERS, col->boundaries.first);
-	qsort(at, col->boundaries.n, sizeof(*at), compare_numbers);
-	uint32_t n = 0;
-	for (uint32_t i = 0; i < col->boundaries.n; i++) {
-		if (n == 0 || at[n - 1] != at[i])
-			at[n++] = at[i];
-	}
-	b->sections[PQ_SECTION_NUMBERS].n -= col->boundaries.n - n;
-	memset(at + n, 0, (col->boundaries.n - n) * sizeof(*at));
-	col->boundaries.n = n;
-
+	pq_build_boundaries(b, col);
+	uint32_t n = col->boundaries.n;
 	col->bits = pq_build_words(b, (size_t)(3 + n + 1) * words);
 	if (b->oom)
 		return;
@@ -401,7 +402,7 @@ build_range_col(struct work *w, uint32_t slot, struct pq_p_col *col)
 }
 
 static void
-build_cols(struct work *w, struct pq_p_space *space)
+build_cols(struct pq_space_work *w, struct pq_p_space *space)
 {
 	struct pq_builder *b = w->b;
 	const struct pq_model *model = b->model;
@@ -425,7 +426,7 @@ build_cols(struct work *w, struct pq_p_space *space)
 }
 
 static void
-build_quants(struct work *w, struct pq_p_space *space)
+build_quants(struct pq_space_work *w, struct pq_p_space *space)
 {
 	struct pq_builder *b = w->b;
 
@@ -458,7 +459,7 @@ static void
 build_space(struct pq_builder *b, const struct pq_node *const *nodes, size_t n, uint32_t index)
 {
 	struct pq_p_space space = {.scope = (uint8_t)nodes[0]->scope, .level = nodes[0]->level};
-	struct work w = {.b = b, .space = &space};
+	struct pq_space_work w = {.b = b, .space = &space};
 
 	space.alts.first = (uint32_t)b->sections[PQ_SECTION_ALTS].n;
 	w.first_cond = (uint32_t)b->sections[PQ_SECTION_CONDS].n;
@@ -468,12 +469,18 @@ build_space(struct pq_builder *b, const struct pq_node *const *nodes, size_t n, 
 	space.words = (space.alts.n + 63) / 64;
 	w.n_conds = (uint32_t)b->sections[PQ_SECTION_CONDS].n - w.first_cond;
 	w.slot_of = pq_build_alloc(b, w.n_conds, sizeof(*w.slot_of));
+	w.first_slot = pq_build_alloc(b, b->model->n_attrs * PQ_COL_KINDS, sizeof(*w.first_slot));
 	if (b->oom)
 		return;
 	assign_slots(&w);
 	space.cols.first = (uint32_t)b->sections[PQ_SECTION_COLS].n;
-	build_cols(&w, &space);
-	build_quants(&w, &space);
+	if (b->sparse && space.scope == PQ_SCOPE_REQUEST && space.level == b->main_level) {
+		space.words = 0;
+		pq_build_sparse(&w);
+	} else {
+		build_cols(&w, &space);
+		build_quants(&w, &space);
+	}
 	if (space.words > b->meta.max_space_words)
 		b->meta.max_space_words = space.words;
 	*(struct pq_p_space *)pq_build_append(b, PQ_SECTION_SPACES, 1, NULL) = space;

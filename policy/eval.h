@@ -1,6 +1,6 @@
 /**
- * The evaluator's working state: private to policy/bind.c, values.c, lookup.c, choose.c, match.c, truth.c, combine.c,
- * search*.c, state.c, explain.c, near.c, decide.c.
+ * The evaluator's working state: private to policy/bind.c, values.c, lookup.c, choose.c, match.c, match_sparse.c, truth.c,
+ * combine.c, search*.c, state.c, explain.c, near.c, decide.c.
  *
  * One `struct pq_eval` decides one leg: one line of a request for one nationality. Evaluating it again with values
  * assumed for unknown facts (search.c) uses the same memory. Every allocation is in the request's arena; running out
@@ -195,13 +195,24 @@ struct pq_eval {
 	uint64_t *considers;        /* exception rules of the image's list that are considered */
 	bool considers_known;
 	enum pq_tri *counts;        /* by requirement */
+	uint32_t *counted;          /* the requirements of which `counts` says something */
+	size_t n_counted;
 	struct pq_exception *exceptions; /* considered */
 	size_t n_exceptions;
 	int16_t *exception_at;      /* symbol → index in exceptions, -1 */
 	uint64_t *considered;       /* scratch: exceptions */
 
 	uint64_t *dirty;            /* nodes that must be computed anew (wake.h) */
+	struct pq_choice *choices;  /* by column of the image; of a sparse space only */
+	uint64_t *summary;          /* scratch of match_sparse.c */
 	struct pq_kept_texts *texts; /* texts made once; NULL = made for each decision */
+};
+
+/* The bitmaps of a column of a sparse space that the attribute's value chooses, by number. */
+struct pq_choice {
+	bool partly;                /* several symbols are possible, not all: they must be gone through */
+	bool base_too;              /* or no value */
+	uint32_t every, some;       /* some PQ_NO_INDEX: all alternatives may be met */
 };
 
 /* Texts that hang on the revision alone; NULL = not made yet. */
@@ -296,6 +307,13 @@ void pq_choose(struct pq_eval *ev, struct pq_element *element, uint32_t attr);
 
 void pq_match_space(struct pq_eval *ev, uint32_t space);
 
+/* match_sparse.c */
+
+/** Match a sparse space: fills ev->active. */
+void pq_match_sparse(struct pq_eval *ev, const struct pq_p_space *space);
+/** Note the bitmaps that the value chooses of a column of a sparse space. */
+void pq_choose_sparse(struct pq_eval *ev, uint32_t index);
+
 /* truth.c */
 
 enum pq_tri pq_cond_truth(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_cond *cond);
@@ -368,6 +386,8 @@ void pq_window_row(struct pq_eval *ev, const struct pq_p_row *row);
  */
 void pq_window_range(struct pq_eval *ev, const int64_t *boundaries, uint32_t n, const uint64_t *intervals,
                      uint32_t words, uint32_t at, const uint64_t *may);
+/** The same for one block of a sparse space, whose column `col` is. */
+void pq_window_blocks(struct pq_eval *ev, const struct pq_p_col *col, uint32_t at, uint32_t block, const uint64_t *may);
 /** A source that an attribute was computed from. */
 void pq_window_source(struct pq_eval *ev, const struct pq_p_contribution *c);
 void pq_window_silence(struct pq_eval *ev, const struct pq_p_silence *s);

@@ -591,11 +591,21 @@ jurisdiction_rule(const struct pq_eval *ev)
 	return PQ_NO_INDEX;
 }
 
+/* Into the order of the rules, once; most come in that order. */
 static void
-mark(uint64_t *set, const struct pq_rule_ref *rule)
+put_rule(struct pq_decision *d, const struct pq_rule_ref *rule)
 {
-	if (rule != NULL)
-		set[rule->index / 64] |= UINT64_C(1) << (rule->index % 64);
+	size_t at = d->n_rules;
+
+	if (rule == NULL)
+		return;
+	while (at > 0 && d->rules[at - 1]->index > rule->index)
+		at--;
+	if (at > 0 && d->rules[at - 1] == rule)
+		return;
+	memmove(d->rules + at + 1, d->rules + at, (d->n_rules - at) * sizeof(const struct pq_rule_ref *));
+	d->rules[at] = rule;
+	d->n_rules++;
 }
 
 /* Of the rules that are matched before the outcome those that surely hold. */
@@ -614,28 +624,22 @@ counted(const struct pq_eval *ev, const struct pq_active *active)
 static void
 fill_rules(struct pq_eval *ev, struct pq_decision *d, bool fixed)
 {
-	size_t words = (ev->p->n_rules + 63) / 64;
-	uint64_t *set = list_of(ev, words, sizeof(*set));
-	size_t n = 0;
+	uint32_t law = jurisdiction_rule(ev);
+	size_t n = 2 + d->n_obligations + d->n_warnings;
 
+	for (size_t i = 0; !fixed && i < ev->n_active; i++)
+		n += counted(ev, &ev->active[i]);
+	d->rules = list_of(ev, n, sizeof(*d->rules));
 	if (ev->oom)
 		return;
-	uint32_t law = jurisdiction_rule(ev);
-	mark(set, d->jurisdiction[0] != '\0' && law != PQ_NO_INDEX ? ref(ev, law) : NULL);
 	for (size_t i = 0; !fixed && i < ev->n_active; i++)
-		mark(set, counted(ev, &ev->active[i]) ? ref(ev, ev->active[i].rule) : NULL);
+		put_rule(d, counted(ev, &ev->active[i]) ? ref(ev, ev->active[i].rule) : NULL);
+	put_rule(d, d->jurisdiction[0] != '\0' && law != PQ_NO_INDEX ? ref(ev, law) : NULL);
 	for (size_t i = 0; i < d->n_obligations; i++)
-		mark(set, d->obligations[i].rule);
+		put_rule(d, d->obligations[i].rule);
 	for (size_t i = 0; i < d->n_warnings; i++)
-		mark(set, d->warnings[i].rule);
-	mark(set, d->policy_rule);
-	for (size_t w = 0; w < words; w++)
-		n += (size_t)__builtin_popcountll(set[w]);
-	d->rules = list_of(ev, n, sizeof(*d->rules));
-	for (size_t w = 0; !ev->oom && w < words; w++) {
-		for (uint64_t left = set[w]; left != 0; left &= left - 1)
-			d->rules[d->n_rules++] = ref(ev, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(left));
-	}
+		put_rule(d, d->warnings[i].rule);
+	put_rule(d, d->policy_rule);
 }
 
 /* ---- one leg ---- */

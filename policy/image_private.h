@@ -56,7 +56,7 @@ struct pq_image {
 	size_t n_claim_facts;
 	struct pq_span *col_words;  /* by column: the words of its bitmaps in which it says anything */
 	struct pq_span *col_cells;  /* by column: its cells (image_cells.c) */
-	uint32_t *col_strides;      /* by column: words of its bitmaps */
+	uint32_t *col_strides;      /* by column: words of its bitmaps; 0 in a sparse space */
 	uint32_t *col_slots;        /* by column: number among those of its scope */
 	uint32_t scope_cols[PQ_SCOPE_COUNT], scope_cells[PQ_SCOPE_COUNT];
 	struct pq_cell_place *cells;

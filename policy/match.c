@@ -379,6 +379,10 @@ pq_match_space(struct pq_eval *ev, uint32_t index)
 	struct matching m = {
 		.ev = ev, .space = space, .where = pq_where_request(ev), .first_word = ev->image->space_word[index]};
 
+	if (space->blocks > 0) {
+		pq_match_sparse(ev, space);
+		return;
+	}
 	m.by_element = space->scope != PQ_SCOPE_REQUEST;
 	if (space->level + 1 == ev->image->meta->n_levels)
 		choose_decision(ev);

@@ -7,7 +7,8 @@
  *
  * Evaluation by levels: an attribute of level L depends on attributes and conditions of lower levels only. At each
  * level first the attributes get their values, then the conditions (`dnf`s) of that level are matched, in spaces: a
- * space is the conditions of one scope and level, matched together by bit vectors, one bit an alternative.
+ * space is the conditions of one scope and level, matched together by bit vectors, one bit an alternative. Where the
+ * rules are very many their space is sparse: its bitmaps are made of blocks, and equal blocks are stored once.
  */
 #ifndef PQ_POLICY_PROGRAM_H
 #define PQ_POLICY_PROGRAM_H
@@ -16,7 +17,7 @@
 #include "policy/terms.h"
 
 /** Bumped when any record below changes; a store of another version is refused. */
-#define PQ_PROGRAM_VERSION 3
+#define PQ_PROGRAM_VERSION 4
 
 struct pq_section_head {
 	char magic[4];      /* "PQIM" */
@@ -170,10 +171,11 @@ struct pq_p_contribution {
 struct pq_p_cond {
 	uint8_t op, scope, pad[2];
 	uint32_t attr;
-	struct pq_span symbols;   /* lists */
-	struct pq_span ranges;
+	union {
+		struct pq_span symbols; /* lists */
+		struct pq_span ranges;  /* PQ_OP_RANGE */
+	};
 	uint32_t inner;           /* dnf of a quantifier */
-	uint32_t pad2;
 };
 
 struct pq_p_alt {
@@ -188,27 +190,46 @@ struct pq_p_dnf {
 	uint8_t scope, pad[3];
 };
 
-enum pq_col_kind { PQ_COL_ANY, PQ_COL_NONE, PQ_COL_RANGE };
+enum pq_col_kind { PQ_COL_ANY, PQ_COL_NONE, PQ_COL_RANGE, PQ_COL_KINDS };
+
+/* Of the bitmaps of a sparse space: as many alternatives as a cache line has bits. */
+#define PQ_BLOCK_WORDS 8u
+#define PQ_BLOCK_ALTS (64u * PQ_BLOCK_WORDS)
+
+struct pq_p_block {
+	uint64_t words[PQ_BLOCK_WORDS];
+};
+
+/* The first two blocks of a revision that has any. */
+enum { PQ_BLOCK_ZEROS, PQ_BLOCK_ONES };
 
 /*
  * One column of a space. Bitmaps lie behind each other in the section words, `space.words` each: number 0 is the base
  * (ANY, RANGE: alternatives that do not mention the attribute; NONE: empty), number 1 their AND over all symbols of the
  * domain, number 2 their OR, then one for each symbol mentioned (ANY, NONE) or each elementary interval (RANGE).
+ *
+ * In a sparse space a bitmap is `said.n` numbers of blocks in the section blocks, for the blocks from `said.first` on:
+ * in all others the column says nothing. A summary has a bit for each block of the space: it is not all zeros.
  */
 struct pq_p_col {
 	uint32_t attr;
 	uint8_t kind, pad[3];
 	uint32_t map;             /* ANY, NONE: lists: symbol → number of its bitmap */
 	struct pq_span boundaries;/* RANGE: numbers; a value in interval i is >= boundary i - 1 and < boundary i */
-	uint32_t pad2;
-	uint64_t bits;            /* the first word */
+	uint32_t summary;         /* sparse: words: the summaries of its bitmaps; PQ_NO_INDEX = it has none */
+	uint64_t bits;            /* the first word, or number of a block */
+	struct pq_span said;      /* sparse: blocks */
 };
 
 struct pq_p_quant {
 	uint8_t op, scope, pad[2];
 	uint32_t inner;           /* dnf */
-	uint64_t users;           /* words: the alternatives that have this condition */
+	uint64_t users;           /* words, or blocks: the alternatives that have this condition */
+	struct pq_span said;      /* sparse: blocks */
 };
+
+/* An entry of a block's list is a column, or a quantifier with this bit. */
+#define PQ_BLOCK_QUANT UINT32_C(0x80000000)
 
 struct pq_p_space {
 	uint8_t scope, pad[3];
@@ -218,7 +239,9 @@ struct pq_p_space {
 	struct pq_span cols;      /* those of request scope first */
 	uint32_t n_request_cols;
 	struct pq_span quants;
-	uint32_t pad2;
+	uint32_t blocks;          /* of a sparse space; 0: it is not */
+	uint32_t block_lists;     /* sparse: lists: where each block's list begins, and where the last ends */
+	uint32_t summary_words;
 };
 
 /* Sets of exceptions and reasons are runs of words over their domain; PQ_NO_INDEX = no such set. */
@@ -306,7 +329,9 @@ struct pq_p_range {
 	X(JURISDICTIONS, jurisdictions, struct pq_p_jurisdiction) \
 	X(PROFILES, profiles, struct pq_p_profile)              \
 	X(ASSUMPTIONS, assumptions, struct pq_p_assumption)     \
-	X(CASES, cases, struct pq_p_case)
+	X(CASES, cases, struct pq_p_case)                       \
+	X(BLOCKS, blocks, uint32_t)                             \
+	X(POOL, pool, struct pq_p_block)
 
 enum pq_section {
 #define X(NAME, name, type) PQ_SECTION_##NAME,

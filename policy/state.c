@@ -68,6 +68,16 @@ make_exceptions(struct pq_eval *ev)
 	return true;
 }
 
+static size_t
+summary_words(const struct pq_program *p)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < p->n_spaces; i++)
+		most = p->spaces[i].summary_words > most ? p->spaces[i].summary_words : most;
+	return most;
+}
+
 static bool
 make_scratch(struct pq_eval *ev)
 {
@@ -79,6 +89,9 @@ make_scratch(struct pq_eval *ev)
 	ev->active = pq_arena_array(ev->arena, ev->p->n_main_rules + 1, sizeof(*ev->active));
 	ev->post = pq_arena_array(ev->arena, ev->p->n_post_rules + 1, sizeof(*ev->post));
 	ev->counts = pq_arena_array(ev->arena, (size_t)meta->n_requirements + 1, sizeof(*ev->counts));
+	ev->counted = pq_arena_array(ev->arena, (size_t)meta->n_requirements + 1, sizeof(*ev->counted));
+	ev->choices = pq_arena_array(ev->arena, ev->p->n_cols + 1, sizeof(*ev->choices));
+	ev->summary = pq_arena_array(ev->arena, summary_words(ev->p) + 1, sizeof(*ev->summary));
 	ev->considers = pq_arena_array(ev->arena, ev->image->consider_words, sizeof(*ev->considers));
 	ev->main_open = pq_arena_array(ev->arena, ev->p->n_main_rules / 64 + 1, sizeof(*ev->main_open));
 	ev->considered = pq_arena_array(ev->arena, (size_t)meta->exception_words + 1, sizeof(*ev->considered));
@@ -89,7 +102,8 @@ make_scratch(struct pq_eval *ev)
 	ev->moved = pq_arena_array(ev->arena, n_words / 64 + 1, sizeof(*ev->moved));
 	if (ev->scratch == NULL || ev->changed == NULL || ev->outer == NULL || ev->moved == NULL || ev->vars == NULL ||
 	    ev->row_vars == NULL || ev->main_open == NULL || ev->active == NULL || ev->post == NULL ||
-	    ev->counts == NULL || ev->considers == NULL || ev->considered == NULL || ev->dirty == NULL)
+	    ev->counts == NULL || ev->counted == NULL || ev->choices == NULL || ev->summary == NULL ||
+	    ev->considers == NULL || ev->considered == NULL || ev->dirty == NULL)
 		return false;
 	ev->stale = true;
 	return make_exceptions(ev);

@@ -37,11 +37,17 @@ reads_value(struct maker *m, uint32_t attr)
 		add(m, m->w->by_value + (size_t)attr * m->w->words);
 }
 
+static bool
+is_sparse(const struct pq_wake *w, uint32_t dnf)
+{
+	return dnf >= w->sparse_first && dnf - w->sparse_first < w->sparse_n;
+}
+
 static void
 reads_dnf(struct maker *m, uint32_t dnf)
 {
-	if (dnf != PQ_NO_INDEX)
-		add(m, m->w->by_dnf + (size_t)dnf * m->w->words);
+	if (dnf != PQ_NO_INDEX && !is_sparse(m->w, dnf))
+		add(m, (uint64_t *)pq_wake_of_dnf(m->w, dnf));
 }
 
 /* ---- the nodes, in the order of evaluation ---- */
@@ -73,14 +79,28 @@ make_nodes(struct maker *m)
 }
 
 static void
+find_sparse(struct maker *m)
+{
+	m->w->sparse_first = (uint32_t)m->p->n_dnfs;
+	for (uint32_t i = 0; i < m->p->n_spaces; i++) {
+		const struct pq_p_space *space = &m->p->spaces[i];
+		if (space->blocks == 0)
+			continue;
+		m->w->sparse_first = m->p->alts[space->alts.first].dnf;
+		m->w->sparse_n = m->p->alts[space->alts.first + space->alts.n - 1].dnf - m->w->sparse_first + 1;
+	}
+}
+
+static void
 make_sets(struct maker *m)
 {
 	struct pq_wake *w = m->w;
 	size_t words = w->words;
 
+	find_sparse(m);
 	w->by_value = alloc(m, m->p->n_attrs * words, sizeof(uint64_t));
 	w->by_given = alloc(m, m->p->n_attrs * words, sizeof(uint64_t));
-	w->by_dnf = alloc(m, m->p->n_dnfs * words, sizeof(uint64_t));
+	w->by_dnf = alloc(m, (m->p->n_dnfs - w->sparse_n) * words, sizeof(uint64_t));
 	w->by_table = alloc(m, m->p->n_tables * words, sizeof(uint64_t));
 	w->by_lines = alloc(m, words, sizeof(uint64_t));
 	for (int scope = 0; scope < PQ_SCOPE_COUNT; scope++)
@@ -219,6 +239,8 @@ is_forward(const struct maker *m)
 		}
 	}
 	for (uint32_t i = 0; i < m->p->n_dnfs; i++) {
+		if (is_sparse(w, i))
+			continue;
 		uint32_t node = m->node_of_space[m->p->dnfs[i].space];
 		for (uint32_t n = 0; node != PQ_NO_INDEX && n <= node; n++) {
 			if (pq_wake_of_dnf(w, i)[n / 64] >> (n % 64) & 1)

@@ -23,7 +23,8 @@ struct pq_wake {
 	uint32_t *node_of_attr;     /* PQ_NO_INDEX: has none */
 	uint64_t *by_value;         /* by attribute: the nodes that read its value */
 	uint64_t *by_given;         /* by attribute: the nodes that read what the request says of it */
-	uint64_t *by_dnf;           /* by condition */
+	uint64_t *by_dnf;           /* by condition; those of a sparse space, which nothing reads, are left out */
+	uint32_t sparse_first, sparse_n;
 	uint64_t *by_scope[PQ_SCOPE_COUNT]; /* that read how many elements of a scope there are, and those of the scope */
 	uint64_t *by_lines;         /* that read the other lines of the request */
 	uint64_t *by_table;         /* by table: that join it */
@@ -53,7 +54,7 @@ pq_wake_join(uint64_t *to, const uint64_t *from, uint32_t words)
 static inline const uint64_t *
 pq_wake_of_dnf(const struct pq_wake *wake, uint32_t dnf)
 {
-	return wake->by_dnf + (size_t)dnf * wake->words;
+	return wake->by_dnf + (size_t)(dnf < wake->sparse_first ? dnf : dnf - wake->sparse_n) * wake->words;
 }
 
 static inline const uint64_t *

@@ -65,6 +65,28 @@ pq_window_range(struct pq_eval *ev, const int64_t *boundaries, uint32_t n, const
 	}
 }
 
+void
+pq_window_blocks(struct pq_eval *ev, const struct pq_p_col *col, uint32_t at, uint32_t block, const uint64_t *may)
+{
+	const int64_t *boundaries = ev->p->numbers + col->boundaries.first;
+	const uint32_t *numbers = ev->p->blocks + col->bits + 3 * (size_t)col->said.n + (block - col->said.first);
+	const struct pq_p_block *pool = ev->p->pool;
+	const uint64_t *own = pool[numbers[(size_t)at * col->said.n]].words;
+
+	for (uint32_t i = at; i > 0 && boundaries[i - 1] > ev->window->from; i--) {
+		if (differ(own, pool[numbers[(size_t)(i - 1) * col->said.n]].words, may, PQ_BLOCK_WORDS)) {
+			split(ev, boundaries[i - 1]);
+			break;
+		}
+	}
+	for (uint32_t i = at; i < col->boundaries.n && boundaries[i] < ev->window->until; i++) {
+		if (differ(own, pool[numbers[(size_t)(i + 1) * col->said.n]].words, may, PQ_BLOCK_WORDS)) {
+			split(ev, boundaries[i]);
+			break;
+		}
+	}
+}
+
 static bool
 from_day(const struct pq_eval *ev, const struct pq_p_contribution *c)
 {
