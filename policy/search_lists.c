@@ -275,7 +275,12 @@ from_cond(struct pq_group_lists *g, const struct pq_where *where, const struct p
 	size_t n;
 
 	if (cond->inner == PQ_NO_INDEX) {
-		from_attr(g, where, cond->attr, &(struct wanted){cond->symbols, cond->ranges});
+		struct wanted wanted = {{0, 0}, {0, 0}};
+		if (cond->op == PQ_OP_RANGE)
+			wanted.ranges = cond->ranges;
+		else
+			wanted.symbols = cond->symbols;
+		from_attr(g, where, cond->attr, &wanted);
 		return;
 	}
 	struct pq_element *elements = pq_elements(g->ev, where, cond->scope, &n);
