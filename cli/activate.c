@@ -9,6 +9,7 @@
 
 /* The flags of the commands here; each takes those that it knows. */
 struct intent {
+	struct pq_flags options;
 	struct pq_revision_flags flags;
 	uint64_t sequence;
 	int64_t at_s;
@@ -19,7 +20,7 @@ struct intent {
 
 /* What most of the commands know. */
 #define WHO_AND_WHERE \
-	(PQ_FLAG_BIT(PQ_FLAG_DATA) | PQ_FLAG_BIT(PQ_FLAG_BY) | PQ_FLAG_BIT(PQ_FLAG_NOTE) | PQ_FLAG_BIT(PQ_FLAG_TRUST))
+	(PQ_FLAGS_WHERE | PQ_FLAG_BIT(PQ_FLAG_BY) | PQ_FLAG_BIT(PQ_FLAG_NOTE) | PQ_FLAG_BIT(PQ_FLAG_TRUST))
 
 enum { AT = PQ_REVISION_FLAGS_N, KEEP, CANCEL, DUE, NO_ACTIVATE, DRAFT };
 
@@ -62,16 +63,14 @@ read_intent(struct intent *intent, int argc, char **argv, bool *ret_stop)
 	                                       {"keep", 0, PQ_FLAG_VALUE},  {"cancel", 0, PQ_FLAG_PLAIN},
 	                                       {"due", 0, PQ_FLAG_PLAIN},   {"no-activate", 0, PQ_FLAG_PLAIN},
 	                                       {"draft", 0, PQ_FLAG_VALUE}, {0}};
-	struct pq_flags options = {0};
+	struct pq_flags *options = &intent->options;
 	int code = PQ_EXIT_OK;
 
-	for (int option; code == PQ_EXIT_OK && (option = pq_flags_next(&options, argc, argv, table)) >= 0;)
-		code = pq_revision_knows(&intent->flags, argv[0], table, option)
-		           ? take_flag(intent, argv[0], option, options.value)
-		           : PQ_EXIT_USAGE;
-	*ret_stop = options.stop || code != PQ_EXIT_OK;
+	for (int option; code == PQ_EXIT_OK && (option = pq_flags_next(options, argc, argv, table)) >= 0;)
+		code = take_flag(intent, argv[0], option, options->value);
+	*ret_stop = options->stop || code != PQ_EXIT_OK;
 	if (*ret_stop)
-		return options.stop ? options.code : code;
+		return options->stop ? options->code : code;
 	if (argc - optind > 1)
 		code = pq_cli_usage(argv[0], "one sequence is expected; \"%.60s\" is too much", argv[optind + 1]);
 	else if (optind < argc && !pq_revision_sequence(argv[optind], &intent->sequence))
@@ -120,7 +119,7 @@ activate_due(struct intent *intent)
 int
 pq_cmd_activate(int argc, char **argv)
 {
-	struct intent intent = {.flags.known = WHO_AND_WHERE | PQ_FLAG_BIT(DUE)};
+	struct intent intent = {.options.known = WHO_AND_WHERE | PQ_FLAG_BIT(DUE)};
 	bool stop;
 	int code = read_intent(&intent, argc, argv, &stop);
 
@@ -128,7 +127,9 @@ pq_cmd_activate(int argc, char **argv)
 		return code;
 	if ((intent.sequence == 0) != intent.due)
 		return pq_cli_usage(argv[0], "name a sequence, or say --due");
-	code = pq_revisions_open(&intent.flags, argv[0], false);
+	if (intent.due && intent.flags.server != NULL)
+		return pq_cli_usage(argv[0], "--due is for a directory: a server carries out its plans by itself");
+	code = pq_revisions_open(&intent.flags, &intent.options, argv[0], false);
 	if (code == PQ_EXIT_OK)
 		code = intent.due ? activate_due(&intent) : activate_one(&intent, intent.sequence);
 	pq_revision_close(&intent.flags);
@@ -140,7 +141,7 @@ pq_cmd_activate(int argc, char **argv)
 int
 pq_cmd_schedule(int argc, char **argv)
 {
-	struct intent intent = {.flags.known = WHO_AND_WHERE | PQ_FLAG_BIT(AT) | PQ_FLAG_BIT(CANCEL)};
+	struct intent intent = {.options.known = WHO_AND_WHERE | PQ_FLAG_BIT(AT) | PQ_FLAG_BIT(CANCEL)};
 	struct pq_desk *desk = &intent.flags.desk;
 	struct pq_err err = {0};
 	char at[PQ_TIME_TEXT_BYTES];
@@ -153,7 +154,7 @@ pq_cmd_schedule(int argc, char **argv)
 		return pq_cli_usage(argv[0], "name a sequence");
 	if (intent.has_at == intent.cancel)
 		return pq_cli_usage(argv[0], "say with --at when it is to be activated, or --cancel");
-	code = pq_revisions_open(&intent.flags, argv[0], false);
+	code = pq_revisions_open(&intent.flags, &intent.options, argv[0], false);
 	if (code == PQ_EXIT_OK) {
 		struct pq_catalog_act act = pq_revision_act(&intent.flags);
 		enum pq_status status = intent.cancel ? desk->ops->cancel(desk, intent.sequence, &act, &err)
@@ -173,6 +174,35 @@ pq_cmd_schedule(int argc, char **argv)
 
 /* ---- rollback ---- */
 
+/* At once, and without a signature. */
+static int
+roll_back_plainly(struct intent *intent, const char *note)
+{
+	struct pq_revision_flags *flags = &intent->flags;
+	const struct pq_desk_added added = {.added = true};
+	struct pq_catalog_act act = pq_revision_act(flags);
+	struct pq_manifest manifest;
+	struct pq_err err = {0};
+
+	act.remark = note;
+	if (flags->desk.ops->rollback(&flags->desk, intent->sequence, note, &act, &manifest, &err) != PQ_OK)
+		return pq_cli_fail(&err);
+	int code = pq_revision_added(flags, &manifest, &added, false, NULL);
+	puts("  activated");
+	return code;
+}
+
+static int
+write_draft(const struct intent *intent, const struct pq_manifest *manifest)
+{
+	struct pq_err err = {0};
+
+	if (pq_manifest_write(manifest, intent->draft, &err) != PQ_OK)
+		return pq_cli_fail(&err);
+	printf("%s: written, for the sequence %" PRIu64 "; nothing is changed yet\n", intent->draft, manifest->sequence);
+	return PQ_EXIT_OK;
+}
+
 /* A rollback is a new sequence with an old digest, and is signed like any other. */
 static int
 roll_back(struct intent *intent)
@@ -180,45 +210,36 @@ roll_back(struct intent *intent)
 	struct pq_revision_flags *flags = &intent->flags;
 	struct pq_desk *desk = &flags->desk;
 	struct pq_catalog_act act = pq_revision_act(flags);
+	struct pq_desk_added added;
 	struct pq_manifest manifest;
 	struct pq_err err = {0};
 	char note[PQ_MANIFEST_NOTE_MAX + 1];
 	enum pq_status status;
-	bool added = false;
 
 	snprintf(note, sizeof(note), "Rollback to the sequence %" PRIu64, intent->sequence);
 	if (flags->note != NULL)
 		snprintf(note, sizeof(note), "%s", flags->note);
+	if (flags->manifest == NULL && flags->key == NULL && intent->draft == NULL && !intent->no_activate)
+		return roll_back_plainly(intent, note);
 	if (flags->manifest != NULL)
 		status = pq_manifest_read(flags->manifest, &manifest, &err);
 	else
 		status = desk->ops->draft_rollback(desk, intent->sequence, act.time_s, note, &manifest, &err);
 	if (status == PQ_OK && flags->key != NULL)
 		status = pq_revision_sign(flags, &manifest, &err);
-	if (status == PQ_OK && intent->draft != NULL) {
-		status = pq_manifest_write(&manifest, intent->draft, &err);
-		if (status == PQ_OK)
-			printf("%s: written, for the sequence %" PRIu64 "; nothing is changed yet\n", intent->draft,
-			       manifest.sequence);
-		return status == PQ_OK ? PQ_EXIT_OK : pq_cli_fail(&err);
-	}
-	if (status == PQ_OK && flags->trusted != NULL && manifest.n_signatures == 0) {
-		pq_cli_say(
-			"a rollback is a new revision and must be signed: name the --key; or write it with --draft FILE, have it "
-			"signed (pratique sign), and come back with --manifest FILE");
-		return PQ_EXIT_FAILED;
-	}
+	if (status == PQ_OK && intent->draft != NULL)
+		return write_draft(intent, &manifest);
 	if (status == PQ_OK)
 		status = desk->ops->add(desk, &manifest, NULL, &act, &added, &err);
 	if (status != PQ_OK)
 		return pq_cli_fail(&err);
-	return pq_revision_added(flags, &manifest, added, !intent->no_activate, NULL);
+	return pq_revision_added(flags, &manifest, &added, !intent->no_activate, NULL);
 }
 
 int
 pq_cmd_rollback(int argc, char **argv)
 {
-	struct intent intent = {.flags.known = WHO_AND_WHERE | PQ_FLAG_BIT(PQ_FLAG_KEY) | PQ_FLAG_BIT(PQ_FLAG_MANIFEST) |
+	struct intent intent = {.options.known = WHO_AND_WHERE | PQ_FLAG_BIT(PQ_FLAG_KEY) | PQ_FLAG_BIT(PQ_FLAG_MANIFEST) |
 	                                       PQ_FLAG_BIT(NO_ACTIVATE) | PQ_FLAG_BIT(DRAFT)};
 	bool stop;
 	int code = read_intent(&intent, argc, argv, &stop);
@@ -227,7 +248,7 @@ pq_cmd_rollback(int argc, char **argv)
 		return code;
 	if ((intent.sequence == 0) == (intent.flags.manifest == NULL))
 		return pq_cli_usage(argv[0], "name the sequence to go back to, or the --manifest that does so");
-	code = pq_revisions_open(&intent.flags, argv[0], false);
+	code = pq_revisions_open(&intent.flags, &intent.options, argv[0], false);
 	if (code == PQ_EXIT_OK)
 		code = roll_back(&intent);
 	pq_revision_close(&intent.flags);
@@ -239,7 +260,7 @@ pq_cmd_rollback(int argc, char **argv)
 int
 pq_cmd_prune(int argc, char **argv)
 {
-	struct intent intent = {.flags.known = PQ_FLAG_BIT(PQ_FLAG_DATA) | PQ_FLAG_BIT(PQ_FLAG_BY) | PQ_FLAG_BIT(KEEP)};
+	struct intent intent = {.options.known = PQ_FLAGS_WHERE | PQ_FLAG_BIT(PQ_FLAG_BY) | PQ_FLAG_BIT(KEEP)};
 	struct pq_desk *desk = &intent.flags.desk;
 	struct pq_err err = {0};
 	size_t pruned;
@@ -250,7 +271,9 @@ pq_cmd_prune(int argc, char **argv)
 		return code;
 	if (!intent.has_keep || intent.sequence != 0)
 		return pq_cli_usage(argv[0], "say with --keep how many revisions stay");
-	code = pq_revisions_open(&intent.flags, argv[0], false);
+	if (intent.keep == 0 && intent.flags.server != NULL)
+		return pq_cli_usage(argv[0], "--keep: a server keeps one revision or more");
+	code = pq_revisions_open(&intent.flags, &intent.options, argv[0], false);
 	if (code == PQ_EXIT_OK) {
 		struct pq_catalog_act act = pq_revision_act(&intent.flags);
 

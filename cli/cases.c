@@ -155,6 +155,9 @@ pq_cmd_cases(int argc, char **argv)
 		return pq_cli_usage(argv[0], "say with either --store or --server who decides");
 	if (optind == argc)
 		return pq_cli_usage(argv[0], "name the files of the cases");
+	int wrong = pq_flags_access(&options, argv[0], server);
+	if (wrong != PQ_EXIT_OK)
+		return wrong;
 
 	enum pq_status status = store != NULL
 	                            ? pq_source_open_store(&run.source, store, &err)

@@ -59,9 +59,19 @@ is_local(const char *address)
 	return false;
 }
 
-static enum pq_status
-check(const char *address, const struct pq_channel_access *access, struct pq_err *err)
+enum pq_status
+pq_channel_check(const char *address, const struct pq_channel_access *access, struct pq_err *err)
 {
+	const char *first = access->tls_ca != NULL     ? "--tls-ca"
+	                    : access->tls_cert != NULL ? "--tls-cert"
+	                    : access->tls_key != NULL  ? "--tls-key"
+	                    : access->token_file != NULL ? "--token-file"
+	                                                 : NULL;
+
+	if (address == NULL && first != NULL)
+		return pq_fail_at(err, PQ_EINVAL, first, 0, 0, "says nothing without --server");
+	if (address == NULL)
+		return PQ_OK;
 	if ((access->tls_cert == NULL) != (access->tls_key == NULL))
 		return pq_fail_at(err, PQ_EINVAL, access->tls_cert != NULL ? "--tls-cert" : "--tls-key", 0, 0,
 		                  "certificate and key go together: --tls-cert and --tls-key");
@@ -115,7 +125,7 @@ pq_channel_open(struct pq_channel *channel, const char *address, const struct pq
 
 	if (access == NULL)
 		access = &plain;
-	enum pq_status status = check(address, access, err);
+	enum pq_status status = pq_channel_check(address, access, err);
 	if (status != PQ_OK)
 		return status;
 	*channel = (struct pq_channel){0};

@@ -27,6 +27,13 @@ struct pq_channel {
 };
 
 /**
+ * Do the flags go together, and with the address? `address` NULL: no server is asked, and none of them may be given.
+ * Fails: PQ_EINVAL (err names the flag).
+ */
+PQ_MUST_USE enum pq_status pq_channel_check(const char *address, const struct pq_channel_access *access,
+                                            struct pq_err *err);
+
+/**
  * Prepare a connection; nothing is sent yet. grpc_init() must have been called.
  *
  * `access` may be NULL. A token goes over a plain connection only to this machine.

@@ -12,6 +12,25 @@ struct command {
 	const char *usage;
 };
 
+/* How a server is reached, in the help of most commands that ask one. */
+#define ACCESS_FLAGS                                                                       \
+	"  --tls-ca FILE        reach it by TLS; it is vouched for by these authorities (PEM)\n" \
+	"  --tls-cert FILE, --tls-key FILE\n"                                                  \
+	"                       show it this certificate\n"                                    \
+	"  --token-file FILE    show it the token in the first line of this file\n"
+/* Where revisions are, in the help of what works on them. */
+#define WHERE_FLAGS                                                                          \
+	"  --data DIR           a revision directory; no server may be running on it\n"          \
+	"  --server ADDRESS     or a server: what it has of --admin-listen, 127.0.0.1:8301,\n"   \
+	"                       unix:/run/pratique/admin.sock\n"                                 \
+	"  --timeout MS         wait this long for each of its answers (30000; where it\n"       \
+	"                       verifies a revision, 600000)\n" ACCESS_FLAGS
+#define TRUST_FLAGS                                                                         \
+	"  --trust FILE         public keys whose signatures count in the directory;\n"         \
+	"                       repeatable. Without it unsigned revisions are taken, too. A\n"   \
+	"                       server trusts what it was started with\n"
+#define BY_FLAG "  --by NAME            who does it, for the journal (your user name)\n"
+
 /* How places are reached, in the help of fetch and push. */
 #define PLACE_FLAGS                                                                     \
 	"  --credentials FILE  names and passwords: Docker's config.json is such a file;\n" \
@@ -64,10 +83,7 @@ static const struct command commands[] = {
      "  --store FILE         decide here, with this sealed store\n"
      "  --server ADDRESS     ask a server: 127.0.0.1:8300, unix:/run/pratique.sock\n"
      "  --timeout MS         wait this long for the server (10000)\n"
-     "  --tls-ca FILE        reach it by TLS; it is vouched for by these authorities (PEM)\n"
-     "  --tls-cert FILE, --tls-key FILE\n"
-     "                       show it this certificate\n"
-     "  --token-file FILE    show it the token in the first line of this file\n"
+     ACCESS_FLAGS
      "  --json               print the decision as one line of JSON\n"
      "\n"
      "  --as-of DATE         day of the transaction, YYYY-MM-DD\n"
@@ -192,79 +208,85 @@ static const struct command commands[] = {
      "\n"
      "  --trust FILE   public keys, one or more in a file; repeatable. One good signature\n"
      "                 of one of them is enough\n"},
-	{"revisions", pq_cmd_revisions, "list the revisions of a directory",
-     "pratique revisions --data DIR [--json]\n"
+	{"revisions", pq_cmd_revisions, "list the revisions of a directory or a server",
+     "pratique revisions (--data DIR | --server ADDRESS) [--json]\n"
      "\n"
      "Prints a line for each revision: sequence, digest, when it was stated, how many have\n"
      "signed it, whether it is active or planned, and its note.\n"
-     "\n"
-     "  --json   a line of JSON each\n"},
-	{"publish", pq_cmd_publish, "put a revision into a directory",
-     "pratique publish --data DIR (STORE | PACKS...) [--activate | --at TIME] [FLAGS]\n"
+     "\n" WHERE_FLAGS
+     "  --json               a line of JSON each\n"},
+	{"publish", pq_cmd_publish, "put a revision into a directory or a server",
+     "pratique publish (--data DIR | --server ADDRESS) (STORE | PACKS...)\n"
+     "                 [--activate | --at TIME] [FLAGS]\n"
      "\n"
      "Takes a sealed store, or folders of packs, which are compiled and sealed; verifies\n"
-     "it, runs its own cases, and records it. The directory is made if it is not there.\n"
-     "\n"
-     "  --data DIR     the revision directory; no server may be running on it\n"
-     "  --trust FILE   public keys whose signatures count; repeatable. Without it\n"
-     "                 unsigned revisions are taken, too\n"
-     "  --by NAME      who does it, for the journal (your user name)\n"
-     "  --manifest M   the signed manifest of the store\n"
-     "  --key FILE     sign here, with this private key\n"
-     "  --sequence N   its place (the next)\n"
-     "  --note TEXT    a line for people\n"
-     "  --activate     activate it at once\n"
-     "  --at TIME      plan its activation: 2026-11-24T16:30:00Z\n"},
+     "it, runs its own cases, and records it. A directory is made if it is not there. A\n"
+     "server asks for the role publish, and for --activate and --at also for admin.\n"
+     "\n" WHERE_FLAGS TRUST_FLAGS BY_FLAG
+     "  --manifest M         the signed manifest of the store\n"
+     "  --key FILE           sign here, with this private key\n"
+     "  --sequence N         its place (the next)\n"
+     "  --note TEXT          a line for people\n"
+     "  --activate           activate it at once\n"
+     "  --at TIME            plan its activation: 2026-11-24T16:30:00Z\n"},
 	{"activate", pq_cmd_activate, "make a revision the active one",
-     "pratique activate --data DIR (SEQUENCE | --due) [FLAGS]\n"
+     "pratique activate (--data DIR | --server ADDRESS) SEQUENCE [FLAGS]\n"
+     "pratique activate --data DIR --due [FLAGS]\n"
      "\n"
-     "The sequence must be higher than the active one; see rollback.\n"
-     "\n"
-     "  --data DIR     the revision directory; no server may be running on it\n"
-     "  --trust FILE   public keys whose signatures count; repeatable. Without it\n"
-     "                 unsigned revisions are taken, too\n"
-     "  --by NAME      who does it, for the journal (your user name)\n"
-     "  --due          carry out the plans whose time has come; a server does so by itself\n"
-     "  --note TEXT    a remark for the journal\n"},
+     "The sequence must be higher than the active one; see rollback. A server asks for\n"
+     "the role admin.\n"
+     "\n" WHERE_FLAGS TRUST_FLAGS BY_FLAG
+     "  --due                carry out the plans whose time has come; a server does so by\n"
+     "                       itself\n"
+     "  --note TEXT          a remark for the journal\n"},
 	{"schedule", pq_cmd_schedule, "plan an activation, or take the plan back",
-     "pratique schedule --data DIR SEQUENCE (--at TIME | --cancel) [FLAGS]\n"
+     "pratique schedule (--data DIR | --server ADDRESS) SEQUENCE (--at TIME | --cancel)\n"
+     "                  [FLAGS]\n"
      "\n"
-     "  --data DIR     the revision directory; no server may be running on it\n"
-     "  --trust FILE   public keys whose signatures count; repeatable. Without it\n"
-     "                 unsigned revisions are taken, too\n"
-     "  --by NAME      who does it, for the journal (your user name)\n"
-     "  --at TIME      when, in UTC: 2026-11-24T16:30:00Z\n"
-     "  --cancel       take the plan back\n"
-     "  --note TEXT    a remark for the journal\n"},
+     "A server asks for the role admin.\n"
+     "\n" WHERE_FLAGS TRUST_FLAGS BY_FLAG
+     "  --at TIME            when, in UTC: 2026-11-24T16:30:00Z\n"
+     "  --cancel             take the plan back\n"
+     "  --note TEXT          a remark for the journal\n"},
 	{"rollback", pq_cmd_rollback, "go back to the content of an earlier revision",
-     "pratique rollback --data DIR SEQUENCE [FLAGS]\n"
-     "pratique rollback --data DIR --manifest M [FLAGS]\n"
+     "pratique rollback (--data DIR | --server ADDRESS) SEQUENCE [FLAGS]\n"
+     "pratique rollback (--data DIR | --server ADDRESS) --manifest M [FLAGS]\n"
      "\n"
      "A rollback is a new sequence with the old content, and signed like any other; it is\n"
-     "activated at once.\n"
-     "\n"
-     "  --data DIR     the revision directory; no server may be running on it\n"
-     "  --trust FILE   public keys whose signatures count; repeatable. Without it\n"
-     "                 unsigned revisions are taken, too\n"
-     "  --by NAME      who does it, for the journal (your user name)\n"
-     "  --key FILE     sign it here, with this private key\n"
-     "  --draft FILE   only write its manifest, to be signed elsewhere\n"
-     "  --manifest M   the manifest that was signed elsewhere\n"
-     "  --no-activate  only publish it\n"
-     "  --note TEXT    a line for people\n"},
+     "activated at once. A server asks for the role admin, and where it is signed or\n"
+     "published alone also for publish.\n"
+     "\n" WHERE_FLAGS TRUST_FLAGS BY_FLAG
+     "  --key FILE           sign it here, with this private key\n"
+     "  --draft FILE         only write its manifest, to be signed elsewhere\n"
+     "  --manifest M         the manifest that was signed elsewhere\n"
+     "  --no-activate        only publish it\n"
+     "  --note TEXT          a line for people\n"},
 	{"prune", pq_cmd_prune, "forget old revisions",
-     "pratique prune --data DIR --keep N [FLAGS]\n"
+     "pratique prune (--data DIR | --server ADDRESS) --keep N [FLAGS]\n"
      "\n"
      "Forgets all but the N highest sequences, the active revision and planned ones, and\n"
-     "deletes what no revision needs any more.\n"
-     "\n"
-     "  --by NAME      who does it, for the journal (your user name)\n"},
+     "deletes what no revision needs any more. A server asks for the role admin, and keeps\n"
+     "one or more.\n"
+     "\n" WHERE_FLAGS BY_FLAG
+     "  --keep N             how many stay\n"},
 	{"journal", pq_cmd_journal, "who did what with the revisions, and when",
-     "pratique journal --data DIR [--after ID] [--max N] [--json]\n"
+     "pratique journal (--data DIR | --server ADDRESS) [--after ID] [--max N] [--json]\n"
+     "\n" WHERE_FLAGS
+     "  --after ID           only records after this one\n"
+     "  --max N              at most so many\n"
+     "  --json               a line of JSON each\n"},
+	{"replicas", pq_cmd_replicas, "what the replicas of a server run",
+     "pratique replicas --server ADDRESS [--json]\n"
      "\n"
-     "  --after ID   only records after this one\n"
-     "  --max N      at most so many\n"
-     "  --json       a line of JSON each\n"},
+     "Prints a line for each replica that reported to the server within ten minutes: its\n"
+     "name; sequence and digest of the revision that it serves; whether that is the one in\n"
+     "force at the server (current, behind, ahead, empty); seconds since it last knew\n"
+     "itself up to date (AGE) and since it last reported (SEEN); its program's version; and\n"
+     "why it does not serve a newer one. A server asks for the role replicate or admin.\n"
+     "\n"
+     "  --server ADDRESS     the server that they follow\n"
+     "  --timeout MS         wait this long for the answer (30000)\n" ACCESS_FLAGS
+     "  --json               a line of JSON each\n"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

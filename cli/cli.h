@@ -50,6 +50,7 @@ int pq_cmd_schedule(int argc, char **argv);
 int pq_cmd_rollback(int argc, char **argv);
 int pq_cmd_prune(int argc, char **argv);
 int pq_cmd_journal(int argc, char **argv);
+int pq_cmd_replicas(int argc, char **argv);
 
 /** Print a command's help to standard output, or all commands' where `name` is NULL. */
 void pq_cli_help(const char *name);

@@ -19,9 +19,16 @@ dir_next_sequence(struct pq_desk *desk, uint64_t *ret_sequence, struct pq_err *e
 
 static enum pq_status
 dir_add(struct pq_desk *desk, const struct pq_manifest *manifest, const struct pq_catalog_source *source,
-        const struct pq_catalog_act *act, bool *ret_added, struct pq_err *err)
+        const struct pq_catalog_act *act, struct pq_desk_added *ret_added, struct pq_err *err)
 {
-	return pq_catalog_add(desk->at, manifest, source, act, NULL, ret_added, err);
+	struct pq_desk_added added = {0};
+	enum pq_status status = pq_catalog_add(desk->at, manifest, source, act, NULL, &added.added, err);
+
+	if (status == PQ_OK)
+		status = pq_manifest_verify(manifest, desk->trust, desk->place, added.signed_by, err);
+	if (status == PQ_OK)
+		*ret_added = added;
+	return status;
 }
 
 static enum pq_status
@@ -58,6 +65,26 @@ dir_draft_rollback(struct pq_desk *desk, uint64_t sequence, int64_t created_s, c
 }
 
 static enum pq_status
+dir_rollback(struct pq_desk *desk, uint64_t sequence, const char *note, const struct pq_catalog_act *act,
+             struct pq_manifest *ret_manifest, struct pq_err *err)
+{
+	struct pq_manifest manifest;
+
+	if (desk->trust != NULL)
+		return pq_fail(err, PQ_EFAILED,
+		               "a rollback is a new revision and must be signed: name the --key; or write it with --draft FILE, have "
+		               "it signed (pratique sign), and come back with --manifest FILE");
+	enum pq_status status = pq_catalog_draft_rollback(desk->at, sequence, act->time_s, note, &manifest, err);
+	if (status == PQ_OK)
+		status = pq_catalog_add(desk->at, &manifest, NULL, act, NULL, NULL, err);
+	if (status == PQ_OK)
+		status = pq_catalog_activate(desk->at, manifest.sequence, act, NULL, NULL, err);
+	if (status == PQ_OK)
+		*ret_manifest = manifest;
+	return status;
+}
+
+static enum pq_status
 dir_prune(struct pq_desk *desk, size_t keep, const struct pq_catalog_act *act, size_t *ret_pruned, struct pq_err *err)
 {
 	return pq_catalog_prune(desk->at, keep, act, ret_pruned, err);
@@ -88,6 +115,7 @@ pq_desk_open_dir(struct pq_desk *desk, const char *dir, const struct pq_trust *t
 		.cancel = dir_cancel,
 		.next_plan = dir_next_plan,
 		.draft_rollback = dir_draft_rollback,
+		.rollback = dir_rollback,
 		.prune = dir_prune,
 		.journal = dir_journal,
 		.close = dir_close,
@@ -103,7 +131,7 @@ pq_desk_open_dir(struct pq_desk *desk, const char *dir, const struct pq_trust *t
 	enum pq_status status = pq_catalog_open(dir, &options, &catalog, err);
 
 	if (status == PQ_OK)
-		*desk = (struct pq_desk){.ops = &ops, .place = dir, .at = catalog};
+		*desk = (struct pq_desk){.ops = &ops, .place = dir, .trust = trust, .at = catalog};
 	return status;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #define FIRST 1000
 /* And for those of every command with --server. */
 #define ACCESS 2000
+#define LIST_FLAGS 3000
 
 static int
 stop(struct pq_flags *options, int code)
@@ -69,21 +71,45 @@ describe(const struct pq_flag *table, struct option *ret_options, char *ret_lett
 		}
 	}
 	ret_options[n] = (struct option){"help", no_argument, NULL, 'h'};
+	ret_options[n + 1] = (struct option){"list-flags", no_argument, NULL, LIST_FLAGS};
 	for (size_t i = 0; server && i < N_ACCESS; i++)
-		ret_options[n + 1 + i] = (struct option){access_options[i].name, required_argument, NULL, ACCESS + (int)i};
+		ret_options[n + 2 + i] = (struct option){access_options[i].name, required_argument, NULL, ACCESS + (int)i};
 	return n;
+}
+
+static bool
+is_known(const struct pq_flags *options, size_t i)
+{
+	return options->known == 0 || (options->known & 1u << i) != 0;
+}
+
+static void
+list_flags(const struct pq_flags *options, const struct pq_flag *table)
+{
+	static const char *const kinds[] = {[PQ_FLAG_PLAIN] = "plain", [PQ_FLAG_VALUE] = "value", [PQ_FLAG_MAY] = "may"};
+	bool server = false;
+
+	puts("help h plain");
+	for (size_t i = 0; table[i].name != NULL; i++) {
+		if (!is_known(options, i))
+			continue;
+		printf("%s %c %s\n", table[i].name, table[i].letter != 0 ? table[i].letter : '-', kinds[table[i].has_value]);
+		server = server || strcmp(table[i].name, "server") == 0;
+	}
+	for (size_t i = 0; server && i < N_ACCESS; i++)
+		printf("%s - value\n", access_options[i].name);
 }
 
 int
 pq_flags_next(struct pq_flags *options, int argc, char **argv, const struct pq_flag *table)
 {
-	struct option long_options[FLAGS_MAX + N_ACCESS + 2] = {0};
+	struct option long_options[FLAGS_MAX + N_ACCESS + 3] = {0};
 	char letters[2 * FLAGS_MAX + 4] = ":h";
 	size_t n = describe(table, long_options, letters);
 	int result;
 
 	opterr = 0;
-	while ((result = getopt_long(argc, argv, letters, long_options, NULL)) >= ACCESS)
+	while ((result = getopt_long(argc, argv, letters, long_options, NULL)) >= ACCESS && result != LIST_FLAGS)
 		*(const char **)(void *)((char *)&options->access + access_options[result - ACCESS].offset) = optarg;
 	if (result == -1)
 		return -1;
@@ -91,15 +117,33 @@ pq_flags_next(struct pq_flags *options, int argc, char **argv, const struct pq_f
 		pq_cli_help(argv[0]);
 		return stop(options, PQ_EXIT_OK);
 	}
+	if (result == LIST_FLAGS) {
+		list_flags(options, table);
+		return stop(options, PQ_EXIT_OK);
+	}
 	if (result == '?' || result == ':')
 		return complain(options, argv, result);
 	options->value = optarg;
-	if (result >= FIRST)
-		return result - FIRST;
-	for (size_t i = 0; i < n; i++)
-		if (table[i].letter == result)
-			return (int)i;
-	return stop(options, PQ_EXIT_USAGE);
+	size_t found = result >= FIRST ? (size_t)(result - FIRST) : 0;
+	while (result < FIRST && found < n && table[found].letter != result)
+		found++;
+	if (found == n)
+		return stop(options, PQ_EXIT_USAGE);
+	if (!is_known(options, found))
+		return stop(options, pq_cli_usage(argv[0], "--%s says nothing to %s", table[found].name, argv[0]));
+	return (int)found;
+}
+
+int
+pq_flags_access(const struct pq_flags *options, const char *command, const char *server)
+{
+	struct pq_err err = {0};
+	char text[PQ_ERR_WHERE_MAX + PQ_ERR_MSG_MAX];
+
+	if (pq_channel_check(server, &options->access, &err) == PQ_OK)
+		return PQ_EXIT_OK;
+	pq_err_format(&err, text, sizeof(text));
+	return pq_cli_usage(command, "%s", text);
 }
 
 bool

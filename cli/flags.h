@@ -19,8 +19,9 @@ struct pq_flag {
 	} has_value;
 };
 
-/** Where reading stands. Start with {0}. */
+/** Where reading stands. Start with {0}, but for `known`. */
 struct pq_flags {
+	unsigned known;                  /* entries of the table that the command knows, a bit each; 0 = all of them */
 	int code;                        /* exit code once pq_flags_next() has returned -1 with `stop` */
 	bool stop;                       /* help was printed or something was wrong: return `code` */
 	const char *value;               /* of the option just read; NULL = none was given */
@@ -31,8 +32,14 @@ struct pq_flags {
  * The next option's index in `table` (ended by an entry without a name), or -1 at the end. Operands may stand between
  * options; after the end they are argv[optind] on. --help is known everywhere, and those of `access` where the table has
  * --server; they are taken in here, and not returned. `stop` tells why reading ended.
+ *
+ * --list-flags, which no help tells of, prints the table: a line "NAME LETTER KIND" each, from which completions are made and
+ * manual pages are checked.
  */
 int pq_flags_next(struct pq_flags *options, int argc, char **argv, const struct pq_flag *table);
+
+/** Do --tls-ca and so on go with --server (NULL: it was not given)? Returns 0, or the exit code; that has been said. */
+int pq_flags_access(const struct pq_flags *options, const char *command, const char *server);
 
 /** A value of --timeout: 1 to 3600000 milliseconds. False: it is none, *ret_ms is untouched. */
 bool pq_flags_timeout(const char *value, int *ret_ms);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -83,9 +84,9 @@ publish_store(struct publication *publication, const char *path, const char *nam
 	struct pq_revision_flags *flags = &publication->flags;
 	struct pq_catalog_act act = pq_revision_act(flags);
 	struct pq_catalog_source source = {.from = PQ_CATALOG_COPY, .name = name};
+	struct pq_desk_added added;
 	struct pq_manifest manifest;
 	struct pq_err err = {0};
-	bool added = false;
 
 	source.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (source.fd < 0) {
@@ -99,24 +100,42 @@ publish_store(struct publication *publication, const char *path, const char *nam
 	close(source.fd);
 	if (status != PQ_OK)
 		return pq_cli_fail(&err);
-	return pq_revision_added(flags, &manifest, added, publication->activate,
+	return pq_revision_added(flags, &manifest, &added, publication->activate,
 	                         publication->planned ? &publication->at_s : NULL);
 }
 
 static int
-publish(struct publication *publication)
+publish_packs(struct publication *publication, const char *path)
 {
-	char path[4096];
-
-	if (!is_folder(publication->operands[0]))
-		return publish_store(publication, publication->operands[0], publication->operands[0]);
-	/* A name of temporaries: what a kill leaves of it is deleted when the directory is opened again. */
-	snprintf(path, sizeof(path), "%.3900s/.packs.%d.tmp", publication->flags.data, (int)getpid());
 	int code = seal_packs(publication, path);
 
 	if (code == PQ_EXIT_OK)
 		code = publish_store(publication, path, "the packs");
 	unlink(path);
+	return code;
+}
+
+static int
+publish(struct publication *publication)
+{
+	const char *temporary = getenv("TMPDIR");
+	char folder[3900], path[4096];
+
+	if (!is_folder(publication->operands[0]))
+		return publish_store(publication, publication->operands[0], publication->operands[0]);
+	if (!publication->flags.desk.remote) {
+		/* A name of temporaries: what a kill leaves of it is deleted when the directory is opened again. */
+		snprintf(path, sizeof(path), "%.3900s/.packs.%d.tmp", publication->flags.data, (int)getpid());
+		return publish_packs(publication, path);
+	}
+	snprintf(folder, sizeof(folder), "%.3800s/pratique.XXXXXX", temporary != NULL ? temporary : "/tmp");
+	if (mkdtemp(folder) == NULL) {
+		pq_cli_say("%s: cannot be made: %s", folder, strerror(errno));
+		return PQ_EXIT_FAILED;
+	}
+	snprintf(path, sizeof(path), "%s/packs.mdb", folder);
+	int code = publish_packs(publication, path);
+	rmdir(folder);
 	return code;
 }
 
@@ -168,7 +187,7 @@ pq_cmd_publish(int argc, char **argv)
 		return pq_cli_usage(argv[0], "--manifest excludes --sequence and --key: it says and is signed already");
 	if (publication.activate && publication.planned)
 		return pq_cli_usage(argv[0], "--activate and --at exclude each other");
-	code = pq_revisions_open(flags, argv[0], true);
+	code = pq_revisions_open(flags, &options, argv[0], true);
 	if (code == PQ_EXIT_OK)
 		code = publish(&publication);
 	pq_revision_close(flags);

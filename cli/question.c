@@ -74,7 +74,7 @@ struct reading {
 	struct pq_flag table[OPT_COUNT + 1];
 	struct pq_ask ask;
 	const char *store, *server;
-	struct pq_channel_access access;
+	struct pq_flags options; /* as read last */
 	int timeout_ms;
 	unsigned near_misses; /* where the request does not say how many */
 	struct pq_question question;
@@ -187,7 +187,7 @@ read_flags(struct reading *reading, int argc, char **argv, bool take)
 			return PQ_EXIT_USAGE;
 		}
 	}
-	reading->access = options.access;
+	reading->options = options;
 	return options.stop ? options.code : -1;
 }
 
@@ -247,13 +247,15 @@ ask(struct reading *reading, int argc, char **argv, struct pq_arena *arena, pq_a
 		return pq_cli_usage(argv[0], "say with --store or --server who decides");
 	if (reading->store != NULL && reading->server != NULL)
 		return pq_cli_usage(argv[0], "--store and --server exclude each other");
+	if ((code = pq_flags_access(&reading->options, argv[0], reading->server)) != PQ_EXIT_OK)
+		return code;
 	if (!file && json_object_size(reading->ask.request) == 0)
 		return pq_cli_usage(argv[0], "there is no request: name a file, - or flags");
 
 	if (reading->store != NULL)
 		status = pq_source_open_store(&source, reading->store, &err);
 	else
-		status = pq_source_open_server(&source, reading->server, &reading->access, reading->timeout_ms, &err);
+		status = pq_source_open_server(&source, reading->server, &reading->options.access, reading->timeout_ms, &err);
 	if (status != PQ_OK)
 		return pq_cli_fail(&err);
 	code = answer(reading, &source, arena, print);

@@ -15,25 +15,21 @@
 
 /* ---- what the commands share ---- */
 
-bool
-pq_revision_knows(const struct pq_revision_flags *flags, const char *command, const struct pq_flag *table, int option)
-{
-	if ((flags->known & PQ_FLAG_BIT(option)) != 0)
-		return true;
-	pq_cli_usage(command, "--%s says nothing to %s", table[option].name, command);
-	return false;
-}
-
 int
 pq_revision_flag(struct pq_revision_flags *flags, const char *command, int option, const char *value)
 {
 	const char **to = option == PQ_FLAG_DATA       ? &flags->data
+	                  : option == PQ_FLAG_SERVER   ? &flags->server
 	                  : option == PQ_FLAG_BY       ? &flags->by
 	                  : option == PQ_FLAG_NOTE     ? &flags->note
 	                  : option == PQ_FLAG_KEY      ? &flags->key
 	                  : option == PQ_FLAG_MANIFEST ? &flags->manifest
 	                                               : NULL;
 
+	if (option == PQ_FLAG_TIMEOUT)
+		return pq_flags_timeout(value, &flags->timeout_ms)
+		           ? PQ_EXIT_OK
+		           : pq_cli_usage(command, "--timeout: \"%.60s\" " PQ_FLAGS_TIMEOUT, value);
 	if (to == NULL && flags->n_trust == PQ_CLI_TRUST_MAX)
 		return pq_cli_usage(command, "--trust was given more than %d times", PQ_CLI_TRUST_MAX);
 	if (to == NULL)
@@ -42,20 +38,38 @@ pq_revision_flag(struct pq_revision_flags *flags, const char *command, int optio
 	return PQ_EXIT_OK;
 }
 
+/* One place, and nothing that is of the other kind. */
+static int
+check_place(const struct pq_revision_flags *flags, const struct pq_flags *options, const char *command)
+{
+	if (flags->data == NULL && flags->server == NULL)
+		return pq_cli_usage(command, "say with --data which revision directory is meant, or with --server which server");
+	if (flags->data != NULL && flags->server != NULL)
+		return pq_cli_usage(command, "--data and --server exclude each other");
+	if (flags->server != NULL && flags->n_trust > 0)
+		return pq_cli_usage(command, "--trust is for a directory: a server trusts the keys that it was started with");
+	if (flags->server == NULL && flags->timeout_ms > 0)
+		return pq_cli_usage(command, "--timeout says nothing without --server");
+	return pq_flags_access(options, command, flags->server);
+}
+
 int
-pq_revisions_open(struct pq_revision_flags *flags, const char *command, bool create)
+pq_revisions_open(struct pq_revision_flags *flags, const struct pq_flags *options, const char *command, bool create)
 {
 	struct pq_err err = {0};
+	int code = check_place(flags, options, command);
 
-	if (flags->data == NULL)
-		return pq_cli_usage(command, "say with --data which revision directory is meant");
+	if (code != PQ_EXIT_OK)
+		return code;
 	if (flags->note != NULL && strlen(flags->note) > PQ_MANIFEST_NOTE_MAX)
 		return pq_cli_usage(command, "--note: more than %d bytes", PQ_MANIFEST_NOTE_MAX);
 	if (flags->n_trust > 0 && pq_trust_load(flags->trust, flags->n_trust, &flags->trusted, &err) != PQ_OK)
 		return pq_cli_fail(&err);
-	if (pq_desk_open_dir(&flags->desk, flags->data, flags->trusted, create, &err) != PQ_OK)
-		return pq_cli_fail(&err);
-	return PQ_EXIT_OK;
+	enum pq_status status =
+		flags->server != NULL
+			? pq_desk_open_server(&flags->desk, flags->server, &options->access, flags->timeout_ms, &err)
+			: pq_desk_open_dir(&flags->desk, flags->data, flags->trusted, create, &err);
+	return status == PQ_OK ? PQ_EXIT_OK : pq_cli_fail(&err);
 }
 
 void
@@ -126,24 +140,24 @@ pq_revision_count(const char *text, size_t *ret_count)
 }
 
 int
-pq_revision_added(struct pq_revision_flags *flags, const struct pq_manifest *manifest, bool added, bool activate,
-                  const int64_t *at_s)
+pq_revision_added(struct pq_revision_flags *flags, const struct pq_manifest *manifest,
+                  const struct pq_desk_added *added, bool activate, const int64_t *at_s)
 {
 	struct pq_catalog_act act = pq_revision_act(flags);
 	char digest[PQ_DIGEST_HEX_BYTES];
 	char at[PQ_TIME_TEXT_BYTES];
-	char key_id[PQ_KEY_ID_BYTES] = "";
 	struct pq_err err = {0};
 	bool changed = false;
 
 	pq_digest_hex(manifest->digest, digest);
 	printf("%s: sequence %" PRIu64 " %s\n", flags->desk.place, manifest->sequence,
-	       added ? "published" : "was published before");
+	       added->added ? "published" : "was published before");
 	printf("  content sha256  %s\n", digest);
-	if (flags->trusted == NULL)
-		printf("  signatures      %zu, not verified: no --trust was given\n", manifest->n_signatures);
-	else if (pq_manifest_verify(manifest, flags->trusted, flags->data, key_id, &err) == PQ_OK)
-		printf("  signed by       %s\n", key_id);
+	if (added->signed_by[0] == '\0')
+		printf("  signatures      %zu, not verified: %s\n", manifest->n_signatures,
+		       flags->desk.remote ? "the server has no --trust" : "no --trust was given");
+	else
+		printf("  signed by       %s\n", added->signed_by);
 	act.remark = NULL; /* the note was told with the publication */
 	if (at_s != NULL) {
 		if (flags->desk.ops->schedule(&flags->desk, manifest->sequence, *at_s, &act, &err) != PQ_OK)
@@ -249,22 +263,20 @@ pq_cmd_revisions(int argc, char **argv)
 {
 	enum { JSON = PQ_REVISION_FLAGS_N };
 	static const struct pq_flag table[] = {PQ_REVISION_FLAGS, {"json", 0, PQ_FLAG_PLAIN}, {0}};
-	struct pq_revision_flags flags = {.known = PQ_FLAG_BIT(PQ_FLAG_DATA) | PQ_FLAG_BIT(JSON)};
-	struct pq_flags options = {0};
+	struct pq_flags options = {.known = PQ_FLAGS_WHERE | PQ_FLAG_BIT(JSON)};
+	struct pq_revision_flags flags = {0};
 	bool json = false;
 	int code = PQ_EXIT_OK;
 
 	for (int option; code == PQ_EXIT_OK && (option = pq_flags_next(&options, argc, argv, table)) >= 0;) {
-		if (!pq_revision_knows(&flags, argv[0], table, option))
-			code = PQ_EXIT_USAGE;
-		else if (option == JSON)
+		if (option == JSON)
 			json = true;
 		else
 			code = pq_revision_flag(&flags, argv[0], option, options.value);
 	}
 	if (options.stop || code != PQ_EXIT_OK)
 		return options.stop ? options.code : code;
-	code = pq_revisions_open(&flags, argv[0], false);
+	code = pq_revisions_open(&flags, &options, argv[0], false);
 	if (code == PQ_EXIT_OK)
 		code = list(&flags, json);
 	pq_revision_close(&flags);
@@ -332,17 +344,14 @@ pq_cmd_journal(int argc, char **argv)
 	enum { AFTER = PQ_REVISION_FLAGS_N, MAX, JSON };
 	static const struct pq_flag table[] = {
 		PQ_REVISION_FLAGS, {"after", 0, PQ_FLAG_VALUE}, {"max", 0, PQ_FLAG_VALUE}, {"json", 0, PQ_FLAG_PLAIN}, {0}};
-	struct pq_revision_flags flags = {.known = PQ_FLAG_BIT(PQ_FLAG_DATA) | PQ_FLAG_BIT(AFTER) | PQ_FLAG_BIT(MAX) |
-	                                           PQ_FLAG_BIT(JSON)};
-	struct pq_flags options = {0};
+	struct pq_flags options = {.known = PQ_FLAGS_WHERE | PQ_FLAG_BIT(AFTER) | PQ_FLAG_BIT(MAX) | PQ_FLAG_BIT(JSON)};
+	struct pq_revision_flags flags = {0};
 	size_t after = 0, max = SIZE_MAX;
 	bool json = false;
 	int code = PQ_EXIT_OK;
 
 	for (int option; code == PQ_EXIT_OK && (option = pq_flags_next(&options, argc, argv, table)) >= 0;) {
-		if (!pq_revision_knows(&flags, argv[0], table, option))
-			code = PQ_EXIT_USAGE;
-		else if (option == JSON)
+		if (option == JSON)
 			json = true;
 		else if (option < PQ_REVISION_FLAGS_N)
 			code = pq_revision_flag(&flags, argv[0], option, options.value);
@@ -352,7 +361,7 @@ pq_cmd_journal(int argc, char **argv)
 	}
 	if (options.stop || code != PQ_EXIT_OK)
 		return options.stop ? options.code : code;
-	code = pq_revisions_open(&flags, argv[0], false);
+	code = pq_revisions_open(&flags, &options, argv[0], false);
 	if (code == PQ_EXIT_OK)
 		code = journal(&flags, after, max, json);
 	pq_revision_close(&flags);

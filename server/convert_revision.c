@@ -11,9 +11,11 @@ pq_revision_to_message(const struct pq_catalog_revision *known, struct pq_arena 
 	char *manifest = pq_arena_alloc(arena, PQ_MANIFEST_BYTES_MAX + 1);
 	char *note = pq_arena_strndup(arena, known->manifest.note, strlen(known->manifest.note));
 	char *added_by = pq_arena_strndup(arena, known->added_by, strlen(known->added_by));
+	char *proved_by = pq_arena_strndup(arena, known->proved_by, strlen(known->proved_by));
 	size_t len;
 
-	if (message == NULL || digest == NULL || manifest == NULL || note == NULL || added_by == NULL)
+	if (message == NULL || digest == NULL || manifest == NULL || note == NULL || added_by == NULL ||
+	    proved_by == NULL)
 		return pq_fail(err, PQ_ENOMEM, "no memory for a revision");
 	enum pq_status status = pq_manifest_format(&known->manifest, manifest, &len, err);
 	if (status != PQ_OK)
@@ -31,6 +33,7 @@ pq_revision_to_message(const struct pq_catalog_revision *known, struct pq_arena 
 	message->active = known->active;
 	message->activated_s = known->active ? known->activated_s : 0;
 	message->scheduled_s = known->scheduled ? known->scheduled_s : 0;
+	message->proved_by = proved_by;
 	*ret_message = message;
 	return PQ_OK;
 }

@@ -71,6 +71,8 @@ pq_handle_list_replicas(struct pq_worker *worker, const struct pq_bytes *in, int
 	(void)state;
 	if (refuse_without_catalog(worker, ret))
 		return;
+	const struct pq_revision *revision = pq_revision_adopt(&worker->server->revisions, &worker->view);
+	response.sequence = revision != NULL ? pq_revision_sequence(revision) : 0;
 	if (pq_replicas_list(worker->server->keeper->replicas, pq_keeper_now_s(), &worker->arena, &response.replicas,
 	                     &response.n_replicas) == PQ_OK)
 		pq_reply_message(ret, &response.base);

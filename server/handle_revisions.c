@@ -136,10 +136,16 @@ pq_work_cancel(struct pq_keeper *keeper, const struct pq_bytes *in, struct pq_re
 
 /* Record the drafted manifest and put it in force. */
 static enum pq_status
-roll_back(struct pq_keeper *keeper, const struct pq_manifest *manifest, const char *actor, struct pq_err *err)
+roll_back(struct pq_keeper *keeper, const struct pq_manifest *manifest, const Pratique__V1__RollbackRequest *request,
+          struct pq_err *err)
 {
 	const struct pq_catalog_source here = {.from = PQ_CATALOG_HERE};
-	struct pq_catalog_act act = act_of(actor, "rollback");
+	struct pq_catalog_act act = act_of(request->actor, request->note[0] != '\0' ? request->note : "rollback");
+
+	if (keeper->trust != NULL)
+		return pq_fail(err, PQ_EFAILED,
+		               "a rollback is a new revision and must be signed: ask for its draft (draft_only), sign that, publish "
+		               "it without bytes, and activate it");
 	enum pq_status status = pq_catalog_add(keeper->catalog, manifest, &here, &act, NULL, NULL, err);
 
 	return status == PQ_OK ? pq_keeper_activate(keeper, manifest->sequence, &act, NULL, err) : status;
@@ -162,7 +168,7 @@ pq_work_rollback(struct pq_keeper *keeper, const struct pq_bytes *in, struct pq_
 		status = pq_manifest_format(&manifest, text, &response.manifest.len, &err);
 	response.manifest.data = (uint8_t *)text;
 	if (status == PQ_OK && !request->draft_only)
-		status = roll_back(keeper, &manifest, request->actor, &err);
+		status = roll_back(keeper, &manifest, request, &err);
 	if (refuse_where(keeper, status, &err, ret))
 		return;
 	if (!request->draft_only) {
@@ -195,6 +201,10 @@ pq_work_list(struct pq_keeper *keeper, const struct pq_bytes *in, struct pq_repl
 		return;
 	response.revisions = messages;
 	response.n_revisions = n;
+	/* Where no number is left there is none to tell. */
+	status = pq_catalog_next_sequence(keeper->catalog, &response.next_sequence, &err);
+	if (status != PQ_ELIMIT && refuse_where(keeper, status, &err, ret))
+		return;
 	pq_reply_message(ret, &response.base);
 }
 

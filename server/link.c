@@ -19,6 +19,8 @@
 
 struct pq_link {
 	grpc_channel *channel;
+	bool borrowed;             /* the channel is the caller's */
+	const char *authorization; /* NULL = none */
 	char address[PQ_ERR_WHERE_MAX];
 };
 
@@ -39,6 +41,22 @@ struct pq_link_call {
 enum tag { TAG_SENT = 1, TAG_RECEIVED, TAG_STATUS };
 
 enum pq_status
+pq_link_over(grpc_channel *channel, const char *address, const char *authorization, struct pq_link **ret_link,
+             struct pq_err *err)
+{
+	if (address[0] == '\0' || strlen(address) >= PQ_ERR_WHERE_MAX)
+		return pq_fail(err, PQ_EINVAL, "\"%.100s\" is no address of a server", address);
+	struct pq_link *link = calloc(1, sizeof(*link));
+	if (link == NULL)
+		return pq_fail(err, PQ_ENOMEM, "no memory for a connection");
+	*link = (struct pq_link){.channel = channel, .borrowed = true, .authorization = authorization};
+	snprintf(link->address, sizeof(link->address), "%s", address);
+	grpc_init();
+	*ret_link = link;
+	return PQ_OK;
+}
+
+enum pq_status
 pq_link_new(const char *address, struct pq_link **ret_link, struct pq_err *err)
 {
 	grpc_arg args[] = {
@@ -54,13 +72,11 @@ pq_link_new(const char *address, struct pq_link **ret_link, struct pq_err *err)
 	};
 	const grpc_channel_args channel_args = {sizeof(args) / sizeof(args[0]), args};
 
-	if (address[0] == '\0' || strlen(address) >= PQ_ERR_WHERE_MAX)
-		return pq_fail(err, PQ_EINVAL, "\"%.100s\" is no address of a server", address);
-	struct pq_link *link = calloc(1, sizeof(*link));
-	if (link == NULL)
-		return pq_fail(err, PQ_ENOMEM, "no memory for a connection");
-	snprintf(link->address, sizeof(link->address), "%s", address);
-	grpc_init();
+	struct pq_link *link;
+	enum pq_status made = pq_link_over(NULL, address, NULL, &link, err);
+	if (made != PQ_OK)
+		return made;
+	link->borrowed = false;
 	grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
 	link->channel = grpc_channel_create(address, credentials, &channel_args);
 	grpc_channel_credentials_release(credentials);
@@ -73,7 +89,8 @@ pq_link_free(struct pq_link *link)
 {
 	if (link == NULL)
 		return;
-	grpc_channel_destroy(link->channel);
+	if (!link->borrowed)
+		grpc_channel_destroy(link->channel);
 	free(link);
 	grpc_shutdown();
 }
@@ -100,6 +117,12 @@ pq_link_begin(struct pq_link *link, const char *method, int timeout_ms, const _A
 	call->call = grpc_channel_create_call(link->channel, NULL, GRPC_PROPAGATE_DEFAULTS, call->queue,
 	                                      grpc_slice_from_static_string(method), NULL, deadline, NULL);
 	grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA};
+	grpc_metadata authorization = {.key = grpc_slice_from_static_string("authorization")};
+	if (link->authorization != NULL) {
+		authorization.value = grpc_slice_from_static_string(link->authorization);
+		op.data.send_initial_metadata.metadata = &authorization;
+		op.data.send_initial_metadata.count = 1;
+	}
 	grpc_op status = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT};
 	status.data.recv_status_on_client.trailing_metadata = &call->trailing;
 	status.data.recv_status_on_client.status = &call->code;
@@ -164,6 +187,8 @@ ended(const struct pq_link_call *call, struct pq_err *err)
 {
 	enum pq_status status = status_of(call->code);
 
+	if (call->code == GRPC_STATUS_DEADLINE_EXCEEDED)
+		return pq_fail_at(err, status, call->link->address, 0, 0, "the server did not answer in time");
 	if (status != PQ_OK)
 		return pq_fail_at(err, status, call->link->address, 0, 0, "%.*s", (int)GRPC_SLICE_LENGTH(call->details),
 		                  (const char *)GRPC_SLICE_START_PTR(call->details));
@@ -214,6 +239,12 @@ pq_link_send(struct pq_link_call *call, const ProtobufCMessage *message, bool la
 	grpc_byte_buffer_destroy(out);
 	/* A message that did not go out: the call has ended, and receiving tells why. */
 	return status;
+}
+
+bool
+pq_link_call_over(const struct pq_link_call *call)
+{
+	return call->over;
 }
 
 static enum pq_status

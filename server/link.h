@@ -1,7 +1,7 @@
 /**
  * A connection to another server, for methods that are not hot: one message out, or many; one back, or many.
  *
- * The connection is not encrypted and no proxy is asked.
+ * A connection that is made here is not encrypted, and no proxy is asked.
  *
  * Threads: a link and its calls belong to one thread at a time.
  * Fails:   err names the address in `where` and has the server's words in `msg`.
@@ -19,6 +19,7 @@
 
 #include "policy/status.h"
 
+#include <grpc/grpc.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -28,6 +29,12 @@ struct pq_link_call;
 
 /** Prepare a connection; nothing is sent yet. Ownership: *ret_link is the caller's. `address` is copied. */
 PQ_MUST_USE enum pq_status pq_link_new(const char *address, struct pq_link **ret_link, struct pq_err *err);
+/**
+ * The same over a channel of the caller's. `authorization`, the value of that metadata, is shown with each call; NULL: none.
+ * Ownership: channel and authorization are borrowed until pq_link_free().
+ */
+PQ_MUST_USE enum pq_status pq_link_over(grpc_channel *channel, const char *address, const char *authorization,
+                                        struct pq_link **ret_link, struct pq_err *err);
 /** After its calls have been freed. Accepts NULL. */
 void pq_link_free(struct pq_link *link);
 
@@ -45,6 +52,9 @@ void pq_link_call_free(struct pq_link_call *call);
 /** Send a message, and wait until the next may be sent; `last`: none will be. */
 PQ_MUST_USE enum pq_status pq_link_send(struct pq_link_call *call, const ProtobufCMessage *message, bool last,
                                         struct pq_err *err);
+
+/** Has the server ended the call already, as far as has been heard? What is sent then is lost; receiving tells why. */
+bool pq_link_call_over(const struct pq_link_call *call);
 
 /**
  * Wait for the next message.

@@ -44,6 +44,8 @@ struct pq_upload {
 	struct pq_reply reply;
 	struct pq_manifest manifest;
 	char actor[PQ_ACTOR_MAX + 1];
+	char remark[PQ_REMARK_MAX + 1];
+	char signed_by[PQ_KEY_ID_BYTES]; /* "" = no signature was asked for */
 	int fd;           /* of the part; -1 = the store is there already */
 	uint64_t written; /* bytes of it */
 };
@@ -59,11 +61,12 @@ begin(struct pq_upload *upload, struct pq_keeper *keeper, const Pratique__V1__Pu
 	                                          &upload->manifest, err);
 
 	if (status == PQ_OK)
-		status = pq_manifest_verify(&upload->manifest, keeper->trust, "manifest", NULL, err);
+		status = pq_manifest_verify(&upload->manifest, keeper->trust, "manifest", upload->signed_by, err);
 	if (status != PQ_OK)
 		return status;
 	upload->begun = true;
 	snprintf(upload->actor, sizeof(upload->actor), "%s", head->actor);
+	snprintf(upload->remark, sizeof(upload->remark), "%s", head->remark);
 	if (pq_catalog_has_store(keeper->catalog, upload->manifest.digest))
 		return PQ_OK;
 	status = pq_catalog_part_open(keeper->catalog, upload->manifest.digest, &upload->fd, err);
@@ -122,7 +125,7 @@ finish(struct pq_upload *upload, struct pq_keeper *keeper, struct pq_err *err)
 	Pratique__V1__PublishResponse response = PRATIQUE__V1__PUBLISH_RESPONSE__INIT;
 	struct pq_catalog_source source = {.from = upload->fd < 0 ? PQ_CATALOG_HERE : PQ_CATALOG_PART,
 	                                   .fd = upload->fd, .name = "the published store"};
-	struct pq_catalog_act act = {.actor = upload->actor, .time_s = pq_keeper_now_s()};
+	struct pq_catalog_act act = {.actor = upload->actor, .time_s = pq_keeper_now_s(), .remark = upload->remark};
 	struct pq_catalog_revision known;
 	bool added;
 
@@ -139,6 +142,7 @@ finish(struct pq_upload *upload, struct pq_keeper *keeper, struct pq_err *err)
 	PQ_LOG(PQ_LOG_INFO, "published", PQ_LOG_NUMBER("sequence", known.manifest.sequence),
 	       PQ_LOG_NUMBER("added", added));
 	response.added = added;
+	response.signed_by = upload->signed_by;
 	pq_reply_message(&upload->reply, &response.base);
 	return PQ_OK;
 }

@@ -211,6 +211,6 @@ chmod 644 "$scratch/shop.token"
 ask "$socket" --token-file "$scratch/shop.token"
 refused 'a token that others may read' shop.token
 ask 192.0.2.1:1 --token-file "$scratch/ship.token"
-refused 'a token in clear over the network' --token-file
+[ "$code" -eq 2 ] && [[ $err == *--token-file* ]] || note "a token in clear over the network: $code: $err"
 
 finish

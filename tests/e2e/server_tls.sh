@@ -162,10 +162,16 @@ unusable --tls-client-ca "$scratch/half.pem" 'certificate 2 cannot be read'
 
 # ---- flags of the client ----
 
-exits 1 "$PRATIQUE" decide --server "$address" --tls-cert "$scratch/shop.pem" "${question[@]}"
+exits 2 "$PRATIQUE" decide --server "$address" --tls-cert "$scratch/shop.pem" "${question[@]}"
 complains --tls-key
-exits 1 "$PRATIQUE" decide --server "$address" --tls-cert "$scratch/shop.pem" --tls-key "$scratch/shop.key" "${question[@]}"
+exits 2 "$PRATIQUE" decide --server "$address" --tls-key "$scratch/shop.key" --tls-ca "$scratch/ca.pem" "${question[@]}"
+complains --tls-cert
+exits 2 "$PRATIQUE" decide --server "$address" --tls-cert "$scratch/shop.pem" --tls-key "$scratch/shop.key" "${question[@]}"
 complains --tls-ca
+exits 2 "$PRATIQUE" decide --store "$store" --tls-ca "$scratch/ca.pem" "${question[@]}"
+complains 'without --server'
+exits 2 "$PRATIQUE" cases --store "$store" --token-file "$scratch/shop.token" x.jsonl
+complains 'without --server'
 exits 1 "$PRATIQUE" decide --server "$address" --tls-ca "$scratch/none.pem" "${question[@]}"
 complains none.pem
 exits 1 "$PRATIQUE" decide --server "$address" "${trust[@]}" --tls-cert "$scratch/shop.pem" --tls-key "$scratch/open.key" "${question[@]}"
