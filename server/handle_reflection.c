@@ -7,6 +7,8 @@
 
 #include "grpc/reflection/v1/reflection.pb-c.h"
 
+#include <string.h>
+
 typedef Grpc__Reflection__V1__ServerReflectionRequest Request;
 typedef Grpc__Reflection__V1__ServerReflectionResponse Response;
 
@@ -47,11 +49,25 @@ set_files(struct pq_arena *arena, const struct pq_descriptors *descriptors, int 
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
 }
 
-static void
-set_services(struct pq_arena *arena, const struct pq_descriptors *descriptors, Response *response)
+/* Is a method of the service answered on this listener? */
+static bool
+is_offered(const struct pq_worker *worker, const char *service)
 {
-	size_t n;
-	const char *const *names = pq_descriptors_services(descriptors, &n);
+	size_t len = strlen(service);
+
+	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
+		const char *name = pq_rpcs[i].path + 1;
+		if (strncmp(name, service, len) == 0 && name[len] == '/' && pq_worker_answers(worker, (enum pq_rpc_index)i))
+			return true;
+	}
+	return false;
+}
+
+static void
+set_services(const struct pq_worker *worker, struct pq_arena *arena, Response *response)
+{
+	size_t n, n_offered = 0;
+	const char *const *names = pq_descriptors_services(worker->server->descriptors, &n);
 	Grpc__Reflection__V1__ListServiceResponse *answer = pq_arena_alloc(arena, sizeof(*answer));
 	Grpc__Reflection__V1__ServiceResponse *services = pq_arena_array(arena, n, sizeof(*services));
 	Grpc__Reflection__V1__ServiceResponse **pointers = pq_arena_array(arena, n, sizeof(*pointers));
@@ -60,12 +76,15 @@ set_services(struct pq_arena *arena, const struct pq_descriptors *descriptors, R
 		return;
 	grpc__reflection__v1__list_service_response__init(answer);
 	for (size_t i = 0; i < n; i++) {
-		grpc__reflection__v1__service_response__init(&services[i]);
-		services[i].name = (char *)names[i];
-		pointers[i] = &services[i];
+		if (!is_offered(worker, names[i]))
+			continue;
+		grpc__reflection__v1__service_response__init(&services[n_offered]);
+		services[n_offered].name = (char *)names[i];
+		pointers[n_offered] = &services[n_offered];
+		n_offered++;
 	}
 	answer->service = pointers;
-	answer->n_service = n;
+	answer->n_service = n_offered;
 	response->list_services_response = answer;
 	response->message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
@@ -91,8 +110,10 @@ set_extension_numbers(struct pq_arena *arena, const struct pq_descriptors *descr
 }
 
 static void
-set_answer(struct pq_arena *arena, const struct pq_descriptors *descriptors, Request *request, Response *response)
+set_answer(const struct pq_worker *worker, struct pq_arena *arena, Request *request, Response *response)
 {
+	const struct pq_descriptors *descriptors = worker->server->descriptors;
+
 	switch (request->message_request_case) {
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
 		set_files(arena, descriptors, pq_descriptors_file(descriptors, request->file_by_filename), response);
@@ -107,7 +128,7 @@ set_answer(struct pq_arena *arena, const struct pq_descriptors *descriptors, Req
 		set_extension_numbers(arena, descriptors, request->all_extension_numbers_of_type, response);
 		break;
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES:
-		set_services(arena, descriptors, response);
+		set_services(worker, arena, response);
 		break;
 	default:
 		set_error(arena, response, GRPC_STATUS_INVALID_ARGUMENT, "nothing is asked");
@@ -131,6 +152,6 @@ pq_handle_reflection(struct pq_worker *worker, const struct pq_bytes *in, int *s
 	}
 	response.valid_host = request->host;
 	response.original_request = request;
-	set_answer(arena, worker->server->descriptors, request, &response);
+	set_answer(worker, arena, request, &response);
 	pq_reply_message(ret, &response.base);
 }

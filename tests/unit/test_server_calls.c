@@ -41,6 +41,7 @@ struct fixture {
 	struct pq_server *server;
 	struct pq_arena arena;
 	struct raw_client client;
+	bool with_admin; /* it has --admin-listen */
 };
 
 static void
@@ -65,6 +66,10 @@ start(struct fixture *f, unsigned workers)
 	assert_int_equal(pq_address_parse(unix_address, false, "", &f->options.listen[0], &err), PQ_OK);
 	assert_int_equal(pq_address_parse("127.0.0.1:0", false, "", &f->options.listen[1], &err), PQ_OK);
 	f->options.n_listen = 2;
+	if (f->with_admin) {
+		assert_int_equal(pq_address_parse("127.0.0.1:0", false, "", &f->options.admin_listen[0], &err), PQ_OK);
+		f->options.n_admin_listen = 1;
+	}
 	assert_int_equal(pq_revision_open(f->store, &revision, &err), PQ_OK);
 	if (pq_server_start(&f->options, revision, NULL, &f->server, &err) != PQ_OK)
 		fail_msg("%s: %s", err.where, err.msg);
@@ -73,7 +78,7 @@ start(struct fixture *f, unsigned workers)
 }
 
 static int
-setup_with(void **state, unsigned workers)
+setup_with(void **state, unsigned workers, bool with_admin)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
@@ -87,6 +92,7 @@ setup_with(void **state, unsigned workers)
 	tiny_store_seal(f->store);
 	pq_arena_init(&f->arena, (size_t)64 << 20);
 	*state = f;
+	f->with_admin = with_admin;
 	start(f, workers);
 	return 0;
 }
@@ -94,7 +100,13 @@ setup_with(void **state, unsigned workers)
 static int
 setup(void **state)
 {
-	return setup_with(state, 2);
+	return setup_with(state, 2, false);
+}
+
+static int
+setup_admin(void **state)
+{
+	return setup_with(state, 1, true);
 }
 
 static int
@@ -540,17 +552,42 @@ by_symbol(const char *name)
 	return request;
 }
 
+/* Reflection lists what the listener answers: "revisions" are administration, "decisions" are not asked there. */
 static void
-ask_everything(struct fixture *f, const char *method)
+assert_services(struct raw_client *client, const char *method, bool decisions, bool revisions)
 {
-	static const char *const services[] = {
+	const char *services[] = {
 		"grpc.health.v1.Health",
 		"grpc.reflection.v1.ServerReflection",
 		"grpc.reflection.v1alpha.ServerReflection",
-		"pratique.v1.DecisionService",
+		decisions ? "pratique.v1.DecisionService" : NULL,
 		"pratique.v1.ReplicationService",
-		"pratique.v1.RevisionService",
+		revisions ? "pratique.v1.RevisionService" : NULL,
 	};
+	ReflectionRequest request = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__INIT;
+	struct raw_stream stream;
+	size_t n = 0;
+
+	raw_stream_open(&stream, client, method, TIMEOUT_MS);
+	request.message_request_case = CASE(LIST_SERVICES);
+	request.list_services = (char *)"";
+	ReflectionResponse *response = reflect(&stream, &request);
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+		if (services[i] == NULL)
+			continue;
+		assert_true(n < response->list_services_response->n_service);
+		assert_string_equal(response->list_services_response->service[n]->name, services[i]);
+		n++;
+	}
+	assert_int_equal(response->list_services_response->n_service, n);
+	grpc__reflection__v1__server_reflection_response__free_unpacked(response, NULL);
+	raw_stream_half_close(&stream);
+	assert_int_equal(raw_stream_end(&stream), GRPC_STATUS_OK);
+}
+
+static void
+ask_everything(struct fixture *f, const char *method)
+{
 	static const char *const symbols[] = {
 		"pratique.v1.DecisionService",
 		"pratique.v1.DecisionService.Decide",
@@ -563,18 +600,9 @@ ask_everything(struct fixture *f, const char *method)
 		"google.rpc.BadRequest.FieldViolation",
 	};
 	struct raw_stream stream;
-	ReflectionRequest request = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__INIT;
 
 	raw_stream_open(&stream, &f->client, method, TIMEOUT_MS);
-	request.message_request_case = CASE(LIST_SERVICES);
-	request.list_services = (char *)"";
-	ReflectionResponse *response = reflect(&stream, &request);
-	assert_int_equal(response->list_services_response->n_service, 6);
-	for (size_t i = 0; i < 6; i++)
-		assert_string_equal(response->list_services_response->service[i]->name, services[i]);
-	grpc__reflection__v1__server_reflection_response__free_unpacked(response, NULL);
-
-	request = by_name("pratique/v1/decision_service.proto");
+	ReflectionRequest request = by_name("pratique/v1/decision_service.proto");
 	assert_int_equal(files_of(&stream, &request), 6);
 	request = by_name("pratique/v1/facts.proto");
 	assert_int_equal(files_of(&stream, &request), 1);
@@ -609,6 +637,20 @@ test_reflection(void **state)
 {
 	ask_everything(*state, REFLECTION_V1);
 	ask_everything(*state, REFLECTION_V1ALPHA);
+}
+
+static void
+test_reflection_by_listener(void **state)
+{
+	struct fixture *f = *state;
+	struct raw_client admin;
+
+	assert_services(&f->client, REFLECTION_V1, true, false);
+	assert_services(&f->client, REFLECTION_V1ALPHA, true, false);
+	raw_client_open(&admin, f->server->addresses[2].target);
+	assert_services(&admin, REFLECTION_V1, false, true);
+	assert_services(&admin, REFLECTION_V1ALPHA, false, true);
+	raw_client_close(&admin);
 }
 
 static void
@@ -715,7 +757,7 @@ keep_asking(void *context)
 static int
 setup_eight(void **state)
 {
-	return setup_with(state, 8);
+	return setup_with(state, 8, false);
 }
 
 static void
@@ -878,6 +920,7 @@ main(void)
 		TEST(test_health_watch_deadline),
 		TEST(test_reflection),
 		TEST(test_reflection_abandoned),
+		cmocka_unit_test_setup_teardown(test_reflection_by_listener, setup_admin, teardown),
 		TEST(test_addresses_in_use),
 		cmocka_unit_test_setup_teardown(test_eight_workers, setup_eight, teardown),
 		TEST(test_revisions_change),
