@@ -11,10 +11,13 @@ const againstTypes = [
   ["Deployment", (o) => { first(o).resources.limit = { memory: "1Gi" }; }],
   ["Deployment", (o) => { delete o.spec.selector; }],
   ["Deployment", (o) => { first(o).securityContext.readOnlyRootFilesystem = "true"; }],
+  ["StatefulSet", (o) => { o.spec.volumeClaimTemplate = []; }],
   ["Service", (o) => { o.spec.ports = [{ name: "grpc", targetPort: "grpc" }]; }],
   ["HorizontalPodAutoscaler", (o) => { o.spec.minReplica = 3; }],
   ["PodDisruptionBudget", (o) => { o.spec.maxUnavailible = 1; }],
   ["NetworkPolicy", (o) => { o.spec.policyTypes = "Ingress"; }],
+  ["Certificate", (o) => { o.spec.dnsName = ["x"]; }],
+  ["Certificate", (o) => { delete o.spec.secretName; }],
   ["ServiceAccount", (o) => { o.automountServiceAccountToken = "no"; }],
 ];
 
@@ -35,8 +38,16 @@ const againstRules = [
   ["Deployment", (o) => { first(o).args = first(o).args.filter((arg) => !arg.startsWith("--shards")); }, /shards/],
   ["Deployment", (o) => { delete first(o).livenessProbe; }, /no livenessProbe/],
   ["Deployment", (o) => { first(o).livenessProbe = { grpc: { port: 8300 } }; }, /merely not ready/],
+  ["Deployment", (o) => { first(o).livenessProbe = { grpc: { port: 8300, service: "pratique.v1.DecisionService" } }; },
+    /merely not ready/],
+  ["StatefulSet", (o) => { first(o).readinessProbe = { grpc: { port: 8300 } }; }, /wants TLS/],
   ["Deployment", (o) => { first(o).livenessProbe.httpGet.port = "metric"; }, /port metric that is not there/],
   ["Deployment", (o) => { o.spec.template.metadata.labels = { app: "other" }; }, /its own pods/],
+  ["StatefulSet", (o) => { first(o).volumeMounts[0].name = "dat"; }, /no volume/],
+  ["StatefulSet", (o) => { podOf(o).volumes[0].secret.defaultMode = 0o444; }, /others may read/],
+  ["StatefulSet", (o) => { podOf(o).volumes[0].secret.secretName = "other"; }, /is made by nobody/, (o, all) =>
+    all.some((other) => other.kind === "Certificate")],
+  ["Certificate", (o) => { o.spec.issuerRef.name = "other"; }, /no issuer/],
   ["Service", (o) => { o.spec.selector = { app: "other" }; }, /selects no pod/],
   ["Service", (o) => { o.spec.ports[0].targetPort = "http"; }, /leads to a port http/],
   ["PodDisruptionBudget", (o) => { o.spec.selector.matchLabels = { app: "other" }; }, /selects no pod/],
@@ -48,7 +59,7 @@ const againstRules = [
 /** A copy of the first overlay that has such an object, with that object broken; it stands at `at`. */
 function breakOne(overlays, [kind, change, , which = () => true]) {
   for (const objects of overlays) {
-    const at = objects.findIndex((object) => object.kind === kind && which(object));
+    const at = objects.findIndex((object) => object.kind === kind && which(object, objects));
     if (at >= 0) {
       const copy = structuredClone(objects);
       change(copy[at]);

@@ -37,7 +37,10 @@ function server(container, pod, known) {
   for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"]) {
     if (!container[probe]) faults.push(`has no ${probe}`);
   }
-  if (container.livenessProbe?.grpc) faults.push("is restarted when it is merely not ready");
+  const life = container.livenessProbe?.grpc;
+  if (life && life.service !== "liveness") faults.push("is restarted when it is merely not ready");
+  const calls = ["startupProbe", "readinessProbe", "livenessProbe"].filter((probe) => container[probe]?.grpc);
+  if (flags["--tls-cert"] && calls.length > 0) faults.push(`wants TLS, which ${calls[0]} does not speak`);
   if (!flags["--shards"]) faults.push("takes its shards from the node");
   const ends = Number(flags["--drain-delay"] ?? 0) + Number(flags["--grace"] ?? 10);
   if (!(pod.terminationGracePeriodSeconds > ends)) faults.push(`may be killed within the ${ends} s that ending takes`);
@@ -94,6 +97,10 @@ function aim(object, all) {
       }
       return faults;
     }
+    case "Certificate":
+      return all.some((other) => other.kind === "Issuer" && other.metadata.name === object.spec.issuerRef.name)
+        ? []
+        : ["names no issuer that is there"];
     case "PodDisruptionBudget":
       return some(object.spec.selector.matchLabels).length > 0 ? [] : ["selects no pod"];
     case "NetworkPolicy": {
@@ -117,6 +124,16 @@ function aim(object, all) {
   }
 }
 
+/** Secrets: who cannot read the key is not served; where cert-manager makes some, it makes all. */
+function secrets(object, all) {
+  const made = all.filter((other) => other.kind === "Certificate").map((other) => other.spec.secretName);
+  const wanted = (podOf(object)?.volumes ?? []).flatMap((volume) => volume.secret ?? []);
+  return wanted.flatMap(({ secretName, defaultMode = 0o644 }) => [
+    ...(defaultMode & 0o007 ? [`others may read the secret ${secretName}`] : []),
+    ...(made.length > 0 && !made.includes(secretName) ? [`the secret ${secretName} is made by nobody`] : []),
+  ]);
+}
+
 function placed(object) {
   return object.kind === "Namespace" || object.metadata?.namespace ? [] : ["is in no namespace"];
 }
@@ -124,5 +141,5 @@ function placed(object) {
 /** Everything wrong in the objects of an overlay, a line each. `known`: the flags of pratiqued. */
 export function faults(objects, known) {
   return objects.flatMap((object) =>
-    [...placed(object), ...pod(object, known), ...aim(object, objects)].map((fault) => `${title(object)}: ${fault}`));
+    [...placed(object), ...pod(object, known), ...secrets(object, objects), ...aim(object, objects)].map((fault) => `${title(object)}: ${fault}`));
 }
