@@ -8,7 +8,7 @@ pq_source_open_store(struct pq_source *source, const char *path, struct pq_err *
 {
 	struct pq_source opened = {0};
 	size_t n;
-	enum pq_status status = pq_store_open(path, 0, &opened.store, err);
+	enum pq_status status = pq_store_open(path, 0, NULL, &opened.store, err);
 
 	if (status != PQ_OK)
 		return status;

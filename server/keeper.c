@@ -6,6 +6,7 @@
 #include "server/replicas.h"
 #include "server/server.h"
 #include "server/snapshots.h"
+#include "storage/verified.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -31,7 +32,8 @@ static void
 log_activated(const struct pq_revision *revision)
 {
 	PQ_LOG(PQ_LOG_INFO, "revision", PQ_LOG_NUMBER("sequence", pq_revision_sequence(revision)),
-	       PQ_LOG_TEXT("digest", pq_revision_digest(revision)), PQ_LOG_NUMBER("bytes", pq_revision_size(revision)));
+	       PQ_LOG_TEXT("digest", pq_revision_digest(revision)), PQ_LOG_NUMBER("bytes", pq_revision_size(revision)),
+	       PQ_LOG_TEXT("verified", pq_revision_verified(revision)));
 }
 
 /* Activate in the catalog, and open what is active then. */
@@ -151,8 +153,12 @@ open_catalog(struct pq_keeper *keeper, struct pq_revision **ret_revision, struct
 		PQ_LOG(PQ_LOG_WARN, "unsigned", PQ_LOG_TEXT("warning", "no --trust: manifests are taken without signatures"));
 	if (status != PQ_OK)
 		return status;
+	if (options->verified_cache != NULL)
+		status = pq_verified_open(options->verified_cache, &keeper->verified, err);
+	if (status != PQ_OK)
+		return status;
 	struct pq_catalog_options how = {
-		.trust = keeper->trust, .prove = pq_prove, .prover = "pratiqued " PQ_VERSION, .create = true};
+		.trust = keeper->trust, .verified = keeper->verified, .prove = pq_prove, .prover = "pratiqued " PQ_VERSION, .create = true};
 	status = pq_catalog_open(options->data, &how, &keeper->catalog, err);
 	if (status != PQ_OK)
 		return status;
@@ -215,6 +221,7 @@ pq_keeper_free(struct pq_keeper *keeper)
 	pq_snapshots_free(keeper->snapshots);
 	pq_replicas_free(keeper->replicas);
 	pq_catalog_free(keeper->catalog);
+	pq_verified_free(keeper->verified);
 	pq_trust_free(keeper->trust);
 	pq_backdesk_release(&keeper->changes);
 	pq_backdesk_release(&keeper->supplies);

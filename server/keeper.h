@@ -23,6 +23,7 @@ struct pq_keeper {
 	const struct pq_options *options;
 	struct pq_server *server; /* NULL until it starts */
 	struct pq_trust *trust;   /* NULL: unsigned manifests are taken */
+	struct pq_verified *verified; /* NULL: stores are hashed each time they are opened */
 	struct pq_catalog *catalog;
 	struct pq_backdesk changes, supplies;
 	struct pq_arena arena;      /* of the desk `changes` */

@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include "server/log.h"
+#include "server/settle.h"
 
 #include <errno.h>
 #include <grpc/support/log.h>
@@ -84,11 +85,12 @@ open_law(const struct pq_options *options, struct pq_keeper **ret_keeper, struct
 {
 	if (options->data != NULL)
 		return pq_keeper_open(options, ret_keeper, ret_revision, err);
-	enum pq_status status = pq_revision_open(options->store, ret_revision, err);
+	enum pq_status status = pq_revision_open_known(options->store, options->verified_cache, ret_revision, err);
 	if (status == PQ_OK)
 		PQ_LOG(PQ_LOG_INFO, "revision", PQ_LOG_TEXT("store", options->store),
 		       PQ_LOG_TEXT("digest", pq_revision_digest(*ret_revision)),
-		       PQ_LOG_NUMBER("bytes", pq_revision_size(*ret_revision)));
+		       PQ_LOG_NUMBER("bytes", pq_revision_size(*ret_revision)),
+		       PQ_LOG_TEXT("verified", pq_revision_verified(*ret_revision)));
 	return status;
 }
 
@@ -132,6 +134,7 @@ serve(const struct pq_options *options, const sigset_t *ending)
 		return complain("start_failed", &err, code_of_start(status));
 	tell_ready(server, options->ready_fd);
 	PQ_LOG(PQ_LOG_INFO, "ready", PQ_LOG_NUMBER("shards", server->n_workers));
+	pq_settle_memory();
 
 	sigaddset(&awaited, SIGHUP);
 	int number = wait_for_end(server, &awaited);

@@ -19,6 +19,7 @@ struct option {
 static const struct option options[] = {
 	{"--store", "PRATIQUE_STORE", TEXT, MEMBER(store), 0, 0},
 	{"--data", "PRATIQUE_DATA", TEXT, MEMBER(data), 0, 0},
+	{"--verified-cache", "PRATIQUE_VERIFIED_CACHE", TEXT, MEMBER(verified_cache), 0, 0},
 	{"--trust", "PRATIQUE_TRUST", FILES, MEMBER(trust), 0, 0},
 	{"--follow", "PRATIQUE_FOLLOW", TEXT, MEMBER(follow), 0, 0},
 	{"--replica-name", "PRATIQUE_REPLICA_NAME", TEXT, MEMBER(replica_name), 0, 0},

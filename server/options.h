@@ -17,6 +17,7 @@
 struct pq_options {
 	const char *store; /* path of the sealed store; NULL = `data` */
 	const char *data;  /* path of the revision directory; NULL = `store` */
+	const char *verified_cache; /* folder of records of verified stores; NULL = each start verifies */
 	const char *trust[PQ_SERVER_TRUST_MAX]; /* files of public keys */
 	size_t n_trust;                         /* 0 = manifests need no signature */
 	const char *follow;       /* where revisions come from; NULL = callers publish them here */

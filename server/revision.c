@@ -1,5 +1,8 @@
 #include "server/revision.h"
 
+#include "storage/verified.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
 struct pq_revision {
@@ -7,6 +10,7 @@ struct pq_revision {
 	struct pq_store *store;
 	struct pq_image *image;
 	char digest[PQ_DIGEST_HEX_BYTES];
+	char verified[128];
 	uint64_t sequence;
 	int64_t activated_s;
 	char manifest[PQ_MANIFEST_BYTES_MAX + 1];
@@ -28,6 +32,9 @@ open_images(struct pq_store *store, struct pq_revision **ret_revision, struct pq
 	revision->store = store;
 	atomic_init(&revision->holders, 1);
 	pq_digest_hex(pq_store_digest(store), revision->digest);
+	const char *unrecorded = pq_store_unrecorded(store);
+	snprintf(revision->verified, sizeof(revision->verified), "%s%s%s", pq_store_was_known(store) ? "by record" : "in full",
+	         unrecorded != NULL ? ", not recorded: " : "", unrecorded != NULL ? unrecorded : "");
 	const struct pq_blob *blobs = pq_store_blobs(store, &n_blobs);
 	enum pq_status status = pq_image_open(blobs, n_blobs, &revision->image, err);
 	if (status != PQ_OK) {
@@ -39,12 +46,24 @@ open_images(struct pq_store *store, struct pq_revision **ret_revision, struct pq
 }
 
 enum pq_status
+pq_revision_open_known(const char *path, const char *verified_cache, struct pq_revision **ret_revision,
+                       struct pq_err *err)
+{
+	struct pq_verified *verified = NULL;
+	struct pq_store *store;
+	enum pq_status status = verified_cache != NULL ? pq_verified_open(verified_cache, &verified, err) : PQ_OK;
+
+	if (status != PQ_OK)
+		return status;
+	status = pq_store_open(path, 0, verified, &store, err);
+	pq_verified_free(verified);
+	return status == PQ_OK ? open_images(store, ret_revision, err) : status;
+}
+
+enum pq_status
 pq_revision_open(const char *path, struct pq_revision **ret_revision, struct pq_err *err)
 {
-	struct pq_store *store;
-	enum pq_status status = pq_store_open(path, 0, &store, err);
-
-	return status == PQ_OK ? open_images(store, ret_revision, err) : status;
+	return pq_revision_open_known(path, NULL, ret_revision, err);
 }
 
 enum pq_status
@@ -114,6 +133,12 @@ uint64_t
 pq_revision_size(const struct pq_revision *revision)
 {
 	return pq_store_size(revision->store);
+}
+
+const char *
+pq_revision_verified(const struct pq_revision *revision)
+{
+	return revision->verified;
 }
 
 uint64_t

@@ -27,6 +27,9 @@ struct pq_revision;
  * Ownership: *ret_revision has one holder, the caller. Fails: as pq_store_open() and pq_image_open().
  */
 PQ_MUST_USE enum pq_status pq_revision_open(const char *path, struct pq_revision **ret_revision, struct pq_err *err);
+/** The same with the folder of what was verified before, or NULL. Fails also as pq_verified_open(). */
+PQ_MUST_USE enum pq_status pq_revision_open_known(const char *path, const char *verified_cache,
+                                                  struct pq_revision **ret_revision, struct pq_err *err);
 
 /**
  * The same over a store that is open, as `known` in a catalog.
@@ -49,6 +52,8 @@ const struct pq_image *pq_revision_image(const struct pq_revision *revision);
 /** 64 hexadecimal digits; lives as long as the revision. */
 const char *pq_revision_digest(const struct pq_revision *revision);
 uint64_t pq_revision_size(const struct pq_revision *revision);
+/** How its store was found whole, for the log: "by record", "in full", or "in full, not recorded: " and why. */
+const char *pq_revision_verified(const struct pq_revision *revision);
 /** Its place in the order of revisions; 0: it is of no catalog. */
 uint64_t pq_revision_sequence(const struct pq_revision *revision);
 /** Since when it is active, in seconds since 1970; 0: it is of no catalog. */

@@ -166,6 +166,7 @@ pq_catalog_open(const char *dir, const struct pq_catalog_options *options, struc
 	catalog->trust = options->trust;
 	catalog->prove = options->prove;
 	catalog->prove_ctx = options->prove_ctx;
+	catalog->verified = options->verified;
 	pq_catalog_text(catalog->prover, sizeof(catalog->prover), options->prover);
 	catalog->dir = strdup(dir);
 	enum pq_status status = PQ_OK;
@@ -390,7 +391,7 @@ pq_catalog_open_verified(struct pq_catalog *catalog, const struct pq_catalog_rev
 	enum pq_status status = pq_catalog_store_path(catalog, revision->manifest.digest, path, err);
 
 	if (status == PQ_OK)
-		status = pq_store_open_fd(fd, path, flags, revision->manifest.digest, &store, err);
+		status = pq_store_open_known(fd, path, flags, revision->manifest.digest, catalog->verified, &store, err);
 	if (status != PQ_OK)
 		return status;
 	/* The trailer says the size, too, and it has been checked: this is about a manifest that says another. */

@@ -50,6 +50,7 @@ struct pq_catalog_options {
 	const struct pq_trust *trust; /* NULL: unsigned manifests are taken. Borrowed; see pq_catalog_set_trust() */
 	pq_catalog_prove_fn *prove;   /* NULL: nothing can be added or activated that was not proved before */
 	void *prove_ctx;
+	struct pq_verified *verified; /* records of stores that were hashed before; NULL: none are kept. Borrowed */
 	const char *prover; /* who proves, e.g. the program's version: what another proved is proved again */
 	bool create;        /* make the directory (its parent must exist) and what is in it */
 };

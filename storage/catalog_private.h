@@ -36,6 +36,7 @@ struct pq_catalog {
 	const struct pq_trust *trust; /* under the lock */
 	pq_catalog_prove_fn *prove;
 	void *prove_ctx;
+	struct pq_verified *verified;
 	char prover[PQ_PROVER_MAX + 1];
 };
 

@@ -8,6 +8,7 @@
 #include "storage/limits.h"
 #include "storage/pages.h"
 #include "storage/trailer.h"
+#include "storage/verified.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,8 @@ struct pq_store {
 	struct pq_blob *table; /* sorted by key, as strcmp orders */
 	size_t count;
 	char *keys; /* the terminated copies that the table points to */
+	bool known; /* a record stood for the hashing */
+	const char *unrecorded;
 };
 
 /* See that an open file may be a store. */
@@ -64,6 +67,25 @@ check_digest(int fd, const struct pq_trailer *trailer, const char *path, struct 
 	pq_digest_hex(trailer->digest, should);
 	return pq_fail_at(err, PQ_ECORRUPT, path, 0, 0, "is damaged: its SHA-256 is %s, but it was sealed with %s", is,
 	                  should);
+}
+
+/* The digest of all bytes, or a record that it was computed before; where it has to be computed, there is a record then. */
+static enum pq_status
+verify(struct pq_store *store, int fd, const struct pq_trailer *trailer, struct pq_verified *verified, struct pq_err *err)
+{
+	struct pq_verified_file file;
+
+	if (verified == NULL)
+		return check_digest(fd, trailer, store->path, err);
+	pq_verified_look(fd, trailer->digest, &file);
+	store->known = pq_verified_knows(verified, &file);
+	if (store->known)
+		return PQ_OK;
+	pq_verified_settle(fd, &file);
+	enum pq_status status = check_digest(fd, trailer, store->path, err);
+	if (status == PQ_OK)
+		store->unrecorded = pq_verified_record(verified, fd, trailer->digest, &file);
+	return status;
 }
 
 static enum pq_status
@@ -197,7 +219,8 @@ check_want(const struct pq_trailer *trailer, const uint8_t *want, const char *pa
 }
 
 static enum pq_status
-load(struct pq_store *store, int fd, unsigned flags, const uint8_t *want, struct pq_err *err)
+load(struct pq_store *store, int fd, unsigned flags, const uint8_t *want, struct pq_verified *verified,
+     struct pq_err *err)
 {
 	struct pq_trailer trailer;
 	enum pq_status status = pq_trailer_read(fd, store->size, store->path, &trailer, err);
@@ -205,7 +228,7 @@ load(struct pq_store *store, int fd, unsigned flags, const uint8_t *want, struct
 	if (status == PQ_OK)
 		status = check_want(&trailer, want, store->path, err);
 	if (status == PQ_OK)
-		status = check_digest(fd, &trailer, store->path, err);
+		status = verify(store, fd, &trailer, verified, err);
 	if (status == PQ_OK)
 		status = check_pages(fd, trailer.length, store->path, err);
 	if (status == PQ_OK)
@@ -220,8 +243,8 @@ load(struct pq_store *store, int fd, unsigned flags, const uint8_t *want, struct
 }
 
 enum pq_status
-pq_store_open_fd(int fd, const char *name, unsigned flags, const uint8_t *want, struct pq_store **ret_store,
-                 struct pq_err *err)
+pq_store_open_known(int fd, const char *name, unsigned flags, const uint8_t *want, struct pq_verified *verified,
+                    struct pq_store **ret_store, struct pq_err *err)
 {
 	struct pq_store *store = calloc(1, sizeof(*store));
 	enum pq_status status;
@@ -232,7 +255,7 @@ pq_store_open_fd(int fd, const char *name, unsigned flags, const uint8_t *want, 
 	}
 	status = check_file(fd, name, &store->size, err);
 	if (status == PQ_OK)
-		status = load(store, fd, flags, want, err);
+		status = load(store, fd, flags, want, verified, err);
 	if (status != PQ_OK)
 		goto out;
 	*ret_store = store;
@@ -243,14 +266,22 @@ out:
 }
 
 enum pq_status
-pq_store_open(const char *path, unsigned flags, struct pq_store **ret_store, struct pq_err *err)
+pq_store_open_fd(int fd, const char *name, unsigned flags, const uint8_t *want, struct pq_store **ret_store,
+                 struct pq_err *err)
+{
+	return pq_store_open_known(fd, name, flags, want, NULL, ret_store, err);
+}
+
+enum pq_status
+pq_store_open(const char *path, unsigned flags, struct pq_verified *verified, struct pq_store **ret_store,
+              struct pq_err *err)
 {
 	/* O_NONBLOCK: a pipe in the place of a store must not stop us; files do not mind. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
 		return pq_fail_errno(err, errno, path, "cannot be opened");
-	enum pq_status status = pq_store_open_fd(fd, path, flags, NULL, ret_store, err);
+	enum pq_status status = pq_store_open_known(fd, path, flags, NULL, verified, ret_store, err);
 
 	close(fd);
 	return status;
@@ -331,4 +362,16 @@ uint64_t
 pq_store_size(const struct pq_store *store)
 {
 	return store->size;
+}
+
+bool
+pq_store_was_known(const struct pq_store *store)
+{
+	return store->known;
+}
+
+const char *
+pq_store_unrecorded(const struct pq_store *store)
+{
+	return store->unrecorded;
 }

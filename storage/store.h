@@ -18,10 +18,12 @@
 #include "policy/status.h"
 #include "storage/digest.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct pq_store;
+struct pq_verified;
 
 /** Flags of pq_store_open(). */
 enum pq_store_flags {
@@ -56,13 +58,16 @@ void pq_store_abandon_temporaries(void);
 /**
  * Open a store, after its digest and then each of its pages has been checked.
  *
+ * With `verified` (storage/verified.h; may be NULL) a record that this very file was hashed before stands for hashing it
+ * again, and a file that had to be hashed is recorded.
+ *
  * Ownership: *ret_store is the caller's, to be freed by pq_store_free(). No descriptor but the mapping's stays open.
  * Fails:     PQ_ENOTFOUND; PQ_EINVAL (a folder, a device); PQ_ECORRUPT (cut short, bytes changed or added);
  *            PQ_EFORMAT (not a store, or one of another format version: err names both versions); PQ_ELIMIT (over
  *            PQ_STORE_FILE_BYTES_MAX); PQ_EIO; PQ_ENOMEM. In each case err names the file.
  */
-PQ_MUST_USE enum pq_status pq_store_open(const char *path, unsigned flags, struct pq_store **ret_store,
-                                         struct pq_err *err);
+PQ_MUST_USE enum pq_status pq_store_open(const char *path, unsigned flags, struct pq_verified *verified,
+                                         struct pq_store **ret_store, struct pq_err *err);
 
 /**
  * The same from an open file: what is checked is what is mapped, whatever happens to the name meanwhile.
@@ -73,6 +78,10 @@ PQ_MUST_USE enum pq_status pq_store_open(const char *path, unsigned flags, struc
  */
 PQ_MUST_USE enum pq_status pq_store_open_fd(int fd, const char *name, unsigned flags, const uint8_t *want,
                                             struct pq_store **ret_store, struct pq_err *err);
+/** The same with records of what was verified, as pq_store_open() has them. */
+PQ_MUST_USE enum pq_status pq_store_open_known(int fd, const char *name, unsigned flags, const uint8_t *want,
+                                               struct pq_verified *verified, struct pq_store **ret_store,
+                                               struct pq_err *err);
 
 /**
  * Is the open file a whole store? Reads trailer and digest; LMDB does not see it, and pages are not checked.
@@ -106,5 +115,10 @@ const char *pq_store_path(const struct pq_store *store);
 
 /** The size of the file in bytes, trailer included. */
 uint64_t pq_store_size(const struct pq_store *store);
+
+/** Did a record stand for hashing it? */
+bool pq_store_was_known(const struct pq_store *store);
+/** Why there is no record of it although there is a place for one; NULL: there is one, or no place. */
+const char *pq_store_unrecorded(const struct pq_store *store);
 
 #endif

@@ -56,7 +56,7 @@ bench_store_open(const char *path, struct bench_store *ret, struct pq_err *err)
 		status = seal(path, err);
 	}
 	if (status == PQ_OK)
-		status = pq_store_open(path, 0, &opened.store, err);
+		status = pq_store_open(path, 0, NULL, &opened.store, err);
 	if (status != PQ_OK)
 		return status;
 	const struct pq_blob *blobs = pq_store_blobs(opened.store, &n);

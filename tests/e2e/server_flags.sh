@@ -55,6 +55,26 @@ head -c 5000 "$store" >"$scratch/cut.mdb"
 exits 3 "$PRATIQUED" --store "$scratch/cut.mdb" --listen "$socket"
 complains cut.mdb
 
+# Records of what was verified: a second start believes them, and not once the file has been touched.
+mkdir -m 0777 "$scratch/open"
+chmod 0777 "$scratch/open"
+exits 3 "$PRATIQUED" --store "$store" --listen "$socket" --verified-cache "$scratch/open"
+complains "$scratch/open: is no safe place"
+if [ "$(stat -f -c %T "$scratch")" != tmpfs ]; then
+	cp "$store" "$scratch/known.mdb"
+	sleep 4
+	start hashed --store "$scratch/known.mdb" --listen "$socket" --verified-cache "$scratch/verified"
+	stop hashed
+	logged hashed '"verified":"in full"'
+	start known --store "$scratch/known.mdb" --listen "$socket" --verified-cache "$scratch/verified"
+	stop known
+	logged known '"verified":"by record"'
+	printf '\001' | dd of="$scratch/known.mdb" bs=1 seek=9000 conv=notrunc status=none
+	touch -r "$store" "$scratch/known.mdb"
+	exits 3 "$PRATIQUED" --store "$scratch/known.mdb" --listen "$socket" --verified-cache "$scratch/verified"
+	complains 'known.mdb: is damaged'
+fi
+
 # Addresses that cannot be had.
 touch "$scratch/file"
 exits 4 "$PRATIQUED" --store "$store" --listen "unix:$scratch/file"

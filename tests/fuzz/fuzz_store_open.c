@@ -45,7 +45,7 @@ open_bytes(const uint8_t *data, size_t size)
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	enum pq_status status = pq_store_open(path, 0, &store, &err);
+	enum pq_status status = pq_store_open(path, 0, NULL, &store, &err);
 
 	if (status == PQ_OK)
 		read_all(store);

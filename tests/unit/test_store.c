@@ -202,7 +202,7 @@ open_store(const char *path)
 {
 	struct pq_store *store = NULL;
 
-	if (pq_store_open(path, 0, &store, &err) != PQ_OK)
+	if (pq_store_open(path, 0, NULL, &store, &err) != PQ_OK)
 		fail_msg("%s: %s", err.where, err.msg);
 	return store;
 }
@@ -227,7 +227,7 @@ expect_open_fails(const char *path, enum pq_status status, const char *text)
 	unsigned descriptors = count_entries("/proc/self/fd");
 
 	memset(&err, 0, sizeof(err));
-	enum pq_status got = pq_store_open(path, 0, &store, &err);
+	enum pq_status got = pq_store_open(path, 0, NULL, &store, &err);
 
 	if (got != status || strstr(err.msg, text) == NULL)
 		fail_msg("expected %s with '%s', got %s: %s", pq_status_text(status), text, pq_status_text(got), err.msg);
@@ -403,7 +403,7 @@ test_refuses_every_flipped_byte(void **state)
 
 		file.data[i] ^= (uint8_t)(1u << i % 8);
 		spit(in_folder("bad.mdb"), file.data, file.len);
-		enum pq_status status = pq_store_open(in_folder("bad.mdb"), 0, &store, &err);
+		enum pq_status status = pq_store_open(in_folder("bad.mdb"), 0, NULL, &store, &err);
 
 		if (status != PQ_ECORRUPT && status != PQ_EFORMAT)
 			fail_msg("byte %zu flipped: %s", i, pq_status_text(status));
@@ -728,7 +728,7 @@ test_survives_any_forged_byte(void **state)
 			file.data[at] ^= masks[m];
 			forge(file.data, file.len, 1);
 			spit(in_folder("forged.mdb"), file.data, file.len);
-			if (pq_store_open(in_folder("forged.mdb"), 0, &store, &err) == PQ_OK) {
+			if (pq_store_open(in_folder("forged.mdb"), 0, NULL, &store, &err) == PQ_OK) {
 				const struct pq_blob *blobs = pq_store_blobs(store, &n);
 
 				assert_int_equal(n, 2);
@@ -1001,7 +1001,7 @@ test_locked_in_memory(void **state)
 
 	(void)state;
 	seal(in_folder("s.mdb"), two_blobs, 2, NULL);
-	enum pq_status status = pq_store_open(in_folder("s.mdb"), PQ_STORE_MLOCK, &store, &err);
+	enum pq_status status = pq_store_open(in_folder("s.mdb"), PQ_STORE_MLOCK, NULL, &store, &err);
 
 	/* What the machine allows is not ours to say; both answers must be clean. */
 	if (status == PQ_OK)
