@@ -23,8 +23,8 @@ enum pq_exit {
 
 /** Bytes that one decision with its request may take; a thousand lines with all their reasons stay below. */
 #define PQ_CLI_DECISION_BYTES ((size_t)256 << 20)
-/** Bytes that the packs and what is compiled from them may take. The US packs take some dozens of MB. */
-#define PQ_CLI_PACKS_BYTES ((size_t)4 << 30)
+/** Bytes that the packs and what is compiled from them may take. The US packs take some dozens of MB, a million rules 7 GB. */
+#define PQ_CLI_PACKS_BYTES ((size_t)16 << 30)
 
 /** Run the command line; returns the exit code. */
 int pq_cli_main(int argc, char **argv);

@@ -92,7 +92,7 @@ named_barrier(struct pq_an *an, const struct pq_p_rule *exception)
 		}
 		if (!all)
 			continue;
-		const struct pq_rule_ref *rule = &an->image->rules[i];
+		const struct pq_rule_ref *rule = pq_image_rule(an->image, i);
 		const char *text = pq_arena_printf(an->arena, " (\"%s\", %s:%d)", rule->id, rule->file, rule->line);
 		return text != NULL ? text : "";
 	}
@@ -122,7 +122,7 @@ never_usable(struct pq_an *an, uint32_t index, uint32_t *barriers)
 	bool barred = strncmp(why, "wherever", 8) == 0;
 	const char *barrier = barred ? named_barrier(an, exception) : "";
 	pq_an_report(an, PQ_ANALYSIS_NEVER_USABLE, an->model->rules[index].src, "the exception \"%s\": %s%s",
-	             an->image->rules[index].id, why, barrier);
+	             pq_image_rule(an->image, index)->id, why, barrier);
 }
 
 void

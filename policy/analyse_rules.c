@@ -145,10 +145,10 @@ shadowed_rule(struct pq_an *an, uint32_t rule)
 	for (uint32_t by = 0; by < an->p->n_rules; by++) {
 		if (by == rule || rule_at(an, by)->kind != kind || !is_shadowed(an, rule, by))
 			continue;
-		const struct pq_rule_ref *other = &an->image->rules[by];
+		const struct pq_rule_ref *other = pq_image_rule(an->image, by);
 		pq_an_report(an, PQ_ANALYSIS_SHADOWED, an->model->rules[rule].src,
 		             "the %s \"%s\" changes no outcome: wherever it holds, \"%s\" (%s:%d) holds and does as much",
-		             pq_kind_name(kind), an->image->rules[rule].id, other->id, other->file, other->line);
+		             pq_kind_name(kind), pq_image_rule(an->image, rule)->id, other->id, other->file, other->line);
 		return;
 	}
 }
@@ -185,10 +185,10 @@ shadowed_source(struct pq_an *an, uint32_t attr, uint32_t index)
 			continue;
 		if (by > index && source_does(an, a, &all[by], c, true) && implied_by(an, all[by].dnf, &c->dnf, 1))
 			continue;
-		const struct pq_rule_ref *other = &an->image->rules[all[by].rule];
+		const struct pq_rule_ref *other = pq_image_rule(an->image, all[by].rule);
 		pq_an_report(an, PQ_ANALYSIS_SHADOWED, an->model->rules[c->rule].src,
 		             "the rule \"%s\" gives \"%s\" nothing: wherever it holds, \"%s\" (%s:%d) %s",
-		             an->image->rules[c->rule].id, pq_string(an->image, a->name), other->id, other->file, other->line,
+		             pq_image_rule(an->image, c->rule)->id, pq_string(an->image, a->name), other->id, other->file, other->line,
 		             a->type == PQ_TYPE_BOOL || a->type == PQ_TYPE_SYMBOLS ? "holds and gives as much"
 		                                                                   : "holds and comes first");
 		return;
@@ -308,11 +308,11 @@ contradicting_sources(struct pq_an *an, const struct pq_p_attr *a, const struct 
 				unsettled = true;
 				continue;
 			}
-			const struct pq_rule_ref *other = &an->image->rules[first->rule];
+			const struct pq_rule_ref *other = pq_image_rule(an->image, first->rule);
 			pq_an_report(an, PQ_ANALYSIS_CONTRADICTION, an->model->rules[second->rule].src,
 			             "\"%s\" and \"%s\" (%s:%d) give \"%s\" different values at the same order, for some requests "
 			             "%s: only their place in the files decides",
-			             an->image->rules[second->rule].id, other->id, other->file, other->line,
+			             pq_image_rule(an->image, second->rule)->id, other->id, other->file, other->line,
 			             pq_string(an->image, a->name), pq_an_days(an, day, day));
 			return;
 		}
@@ -372,9 +372,9 @@ contradicting_exclusion(struct pq_an *an, uint32_t rule, uint32_t *dnfs)
 		uint32_t sole = sole_exclusion(an, &box, rule);
 		pq_an_report(an, PQ_ANALYSIS_CONTRADICTION, an->model->rules[rule].src,
 		             "the requirement \"%s\"%s never counts %s: wherever it holds, %s%s%s excludes it",
-		             an->image->rules[rule].id, alts.n > 1 ? ", in one of its alternatives," : "",
+		             pq_image_rule(an->image, rule)->id, alts.n > 1 ? ", in one of its alternatives," : "",
 		             pq_an_days(an, lo, hi), sole != PQ_NO_INDEX ? "\"" : "",
-		             sole != PQ_NO_INDEX ? an->image->rules[sole].id : "one of several exclusions",
+		             sole != PQ_NO_INDEX ? pq_image_rule(an->image, sole)->id : "one of several exclusions",
 		             sole != PQ_NO_INDEX ? "\"" : "");
 		return;
 	}

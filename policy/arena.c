@@ -14,7 +14,7 @@ struct pq_arena_chunk {
 	struct pq_arena_chunk *next;
 	size_t size;
 	size_t used;
-	size_t pad; /* keeps data[] aligned to 16 */
+	size_t dirty; /* what lies behind it is zero, for nobody had it yet; the fourth word keeps data[] aligned to 16 */
 	unsigned char data[];
 };
 
@@ -60,12 +60,11 @@ chunk_for(struct pq_arena *arena, size_t size)
 		return arena->current = last;
 
 	size_t want = size > CHUNK_MIN ? size : CHUNK_MIN;
-	struct pq_arena_chunk *chunk = malloc(sizeof(*chunk) + want);
+	/* Zeroed by the kernel where it is large: pages of it that nobody touches cost nothing. */
+	struct pq_arena_chunk *chunk = calloc(1, sizeof(*chunk) + want);
 	if (chunk == NULL)
 		return NULL;
-	chunk->next = NULL;
 	chunk->size = want;
-	chunk->used = 0;
 	if (last != NULL)
 		last->next = chunk;
 	else
@@ -88,9 +87,13 @@ pq_arena_alloc(struct pq_arena *arena, size_t size)
 	if (chunk == NULL)
 		return NULL;
 	void *block = chunk->data + chunk->used;
+	if (chunk->used < chunk->dirty)
+		memset(block, 0, size < chunk->dirty - chunk->used ? size : chunk->dirty - chunk->used);
 	chunk->used += size;
+	if (chunk->dirty < chunk->used)
+		chunk->dirty = chunk->used;
 	arena->used += size;
-	return memset(block, 0, size);
+	return block;
 }
 
 void *

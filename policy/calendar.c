@@ -154,7 +154,7 @@ compare_rules(struct run *run, int32_t date, const struct day *before, const str
 		for (size_t i = 0; i < run->image->p.n_rules && !run->oom; i++) {
 			if (before->rules[i] == after->rules[i] || after->rules[i] != (pass == 0))
 				continue;
-			const struct pq_rule_ref *rule = &run->image->rules[i];
+			const struct pq_rule_ref *rule = pq_image_rule(run->image, i);
 			const char *source = pq_arena_printf(run->arena, "%s:%d", rule->file, rule->line);
 			if (source == NULL)
 				run->oom = true;

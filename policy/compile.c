@@ -795,6 +795,20 @@ fill_rule(struct pq_builder *b, size_t index, struct pq_p_rule *out)
 	}
 }
 
+/* An opened image would else look at every rule for them. */
+static void
+list_exceptions(struct pq_builder *b)
+{
+	uint32_t *list = pq_build_alloc(b, b->model->n_rules + 1, sizeof(*list));
+	size_t n = 0;
+
+	for (size_t i = 0; list != NULL && i < b->model->n_rules; i++) {
+		if (b->model->rules[i].kind == PQ_KIND_EXCEPTION)
+			list[n++] = (uint32_t)i;
+	}
+	b->meta.exceptions = pq_build_list(b, list, n);
+}
+
 static void
 emit_rules(struct pq_builder *b)
 {
@@ -818,6 +832,7 @@ emit_rules(struct pq_builder *b)
 			break;
 		}
 	}
+	list_exceptions(b);
 }
 
 static void

@@ -18,7 +18,7 @@ list_of(struct pq_eval *ev, size_t n, size_t size)
 static const struct pq_rule_ref *
 ref(const struct pq_eval *ev, uint32_t rule)
 {
-	return &ev->image->rules[rule];
+	return pq_image_rule(ev->image, rule);
 }
 
 static const char *

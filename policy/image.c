@@ -2,6 +2,7 @@
 
 #include "policy/image_private.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,8 +43,11 @@ open_section(const struct pq_blob *blobs, size_t n, enum pq_section section, siz
 	return PQ_OK;
 }
 
+/* Of a rule's reference. */
+enum { NOT_MADE, BEING_MADE, MADE };
+
 static void
-fill_rule_ref(struct pq_image *image, size_t i)
+fill_rule_ref(const struct pq_image *image, size_t i)
 {
 	const struct pq_p_rule *rule = &image->p.rules[i];
 
@@ -108,8 +112,9 @@ pq_image_open(const struct pq_blob *blobs, size_t n, struct pq_image **ret_image
 	}
 	image->meta = image->p.meta;
 	image->rules = calloc(image->p.n_rules + 1, sizeof(*image->rules));
+	image->rule_made = calloc(image->p.n_rules + 1, sizeof(*image->rule_made));
 	image->texts = calloc(image->p.n_lists + 1, sizeof(*image->texts));
-	if (image->rules == NULL || image->texts == NULL || !pq_image_index(image)) {
+	if (image->rules == NULL || image->rule_made == NULL || image->texts == NULL || !pq_image_index(image)) {
 		pq_image_close(image);
 		return pq_fail(err, PQ_ENOMEM, "out of memory while opening images");
 	}
@@ -118,14 +123,10 @@ pq_image_open(const struct pq_blob *blobs, size_t n, struct pq_image **ret_image
 		pq_image_close(image);
 		return status;
 	}
-	for (size_t i = 0; i < image->p.n_rules; i++)
-		fill_rule_ref(image, i);
 	for (size_t i = 0; i < image->p.n_packs; i++)
 		fill_texts(image, image->p.packs[i].gaps);
 	for (size_t i = 0; i < image->p.n_tables; i++)
 		fill_texts(image, image->p.tables[i].gaps);
-	for (size_t i = 0; i < image->p.n_rules; i++)
-		fill_texts(image, image->p.rules[i].spares);
 	*ret_image = image;
 	return PQ_OK;
 }
@@ -136,11 +137,11 @@ pq_image_close(struct pq_image *image)
 	if (image == NULL)
 		return;
 	free(image->rules);
+	free((void *)image->rule_made);
 	free(image->texts);
 	free(image->main_slots);
 	free(image->post_slots);
 	free(image->unless_slots);
-	free(image->exception_rules);
 	free(image->required);
 	free(image->fact_attrs);
 	free(image->path_codes);
@@ -228,6 +229,18 @@ pq_image_attr(const struct pq_image *image, size_t i, struct pq_image_attr *ret)
 const struct pq_rule_ref *
 pq_image_rule(const struct pq_image *image, size_t i)
 {
+	_Atomic(uint8_t) *made = &image->rule_made[i];
+	uint8_t none = NOT_MADE;
+
+	if (atomic_load_explicit(made, memory_order_acquire) == MADE)
+		return &image->rules[i];
+	/* One of several threads makes it, within some dozen instructions; the others wait for that. */
+	if (atomic_compare_exchange_strong_explicit(made, &none, BEING_MADE, memory_order_acquire, memory_order_acquire)) {
+		fill_rule_ref(image, i);
+		atomic_store_explicit(made, MADE, memory_order_release);
+	}
+	while (atomic_load_explicit(made, memory_order_acquire) != MADE)
+		;
 	return &image->rules[i];
 }
 

@@ -14,12 +14,10 @@ index_rules(struct pq_image *image)
 {
 	const struct pq_program *p = &image->p;
 
-	for (size_t i = 0; i < p->n_main_rules; i++) {
-		const struct pq_p_rule *rule = &p->rules[p->main_rules[i]];
-		image->main_slots[i] = slot_of(p, rule->dnf);
-		if (rule->kind == PQ_KIND_EXCEPTION)
-			image->exception_rules[image->n_exception_rules++] = p->main_rules[i];
-	}
+	image->exception_rules = p->lists + image->meta->exceptions.first;
+	image->n_exception_rules = image->meta->exceptions.n;
+	for (size_t i = 0; i < p->n_main_rules && !pq_image_is_sparse(image); i++)
+		image->main_slots[i] = slot_of(p, p->rules[p->main_rules[i]].dnf);
 	for (size_t i = 0; i < p->n_post_rules; i++) {
 		const struct pq_p_rule *rule = &p->rules[p->post_rules[i]];
 		image->post_slots[i] = slot_of(p, rule->dnf);
@@ -66,13 +64,11 @@ pq_image_index(struct pq_image *image)
 	image->main_slots = calloc(p->n_main_rules + 1, sizeof(*image->main_slots));
 	image->post_slots = calloc(p->n_post_rules + 1, sizeof(*image->post_slots));
 	image->unless_slots = calloc(p->n_post_rules + 1, sizeof(*image->unless_slots));
-	image->exception_rules = calloc(p->n_main_rules + 1, sizeof(*image->exception_rules));
 	image->required = calloc(p->n_attrs + 1, sizeof(*image->required));
 	image->fact_attrs = calloc(p->n_attrs + 1, sizeof(*image->fact_attrs));
 	image->path_codes = calloc(p->n_attrs + 1, sizeof(*image->path_codes));
 	if (image->main_slots == NULL || image->post_slots == NULL || image->unless_slots == NULL ||
-	    image->exception_rules == NULL || image->required == NULL || image->fact_attrs == NULL ||
-	    image->path_codes == NULL)
+	    image->required == NULL || image->fact_attrs == NULL || image->path_codes == NULL)
 		return false;
 	index_rules(image);
 	index_attrs(image);

@@ -36,16 +36,17 @@ struct pq_join {
 struct pq_image {
 	struct pq_program p;
 	const struct pq_p_meta *meta;
-	struct pq_rule_ref *rules;  /* one a rule */
+	struct pq_rule_ref *rules;  /* one a rule, each made when it is first asked for: pq_image_rule() */
+	_Atomic(uint8_t) *rule_made; /* by rule: enum in image.c */
 	const char **texts;         /* string lists of the inspection calls: parallel to p.lists */
 
 	/* What the evaluator would have to look for in every decision, found once (image_index.c). */
-	uint32_t *main_slots;       /* by main rule: the slot of its condition */
+	uint32_t *main_slots;       /* by main rule: the slot of its condition; where their space is sparse nobody asks */
 	uint32_t *post_slots;       /* by post rule: likewise, and of its `unless` (or PQ_NO_INDEX) */
 	uint32_t *unless_slots;
-	uint32_t *exception_rules;  /* main rules that are exceptions, in their order */
+	const uint32_t *exception_rules; /* main rules that are exceptions, in their order */
 	size_t n_exception_rules;
-	struct pq_span *main_of_slot; /* by slot of the request: its main rules, in main_of (image_rules.c) */
+	struct pq_span *main_of_slot; /* by slot of the request: its main rules, in main_of (image_rules.c); sparse: none */
 	uint32_t *main_of;            /* main rules */
 	uint32_t *exception_numbers;  /* by rule: its number in exception_rules */
 	uint32_t consider_words;      /* of each of the bitmaps below: over exception_rules */
@@ -90,6 +91,13 @@ bool pq_image_index_joins(struct pq_image *image);
 void pq_image_free_joins(struct pq_image *image);
 /** The alternatives that there are in a word of a space. */
 uint64_t pq_image_last_word(const struct pq_p_space *space, uint32_t word);
+
+/** Are the rules that are matched before the outcome so many that their space is sparse? */
+static inline bool
+pq_image_is_sparse(const struct pq_image *image)
+{
+	return image->meta->main_space != PQ_NO_INDEX && image->p.spaces[image->meta->main_space].blocks > 0;
+}
 
 static inline const char *
 pq_string(const struct pq_image *image, uint32_t offset)

@@ -17,6 +17,9 @@ index_main(struct pq_image *image)
 	image->main_of = calloc(p->n_main_rules + 1, sizeof(*image->main_of));
 	if (image->main_of_slot == NULL || image->main_of == NULL)
 		return false;
+	/* Matching a sparse space lists its rules by itself. */
+	if (pq_image_is_sparse(image))
+		return true;
 	for (size_t i = 0; i < p->n_main_rules; i++)
 		image->main_of_slot[image->main_slots[i]].n++;
 	for (uint32_t slot = 0; slot < n_slots; slot++) {

@@ -19,7 +19,8 @@ struct near {
 	struct pq_eval *ev;
 	struct pq_outcome_range range;
 	enum pq_outcome outcome; /* of the decision itself */
-	unsigned char *counted;  /* by rule: it counts in the decision itself */
+	uint32_t *counted;       /* rules that count in the decision itself, ascending */
+	size_t n_counted;
 	struct pq_near_miss *at;
 	size_t n, cap;
 };
@@ -90,13 +91,34 @@ counts(const struct pq_eval *ev, const struct pq_active *active)
 }
 
 /* What counts before anything is changed. */
-static void
+static bool
 note_what_counts(struct near *near)
 {
-	const struct pq_eval *ev = near->ev;
+	struct pq_eval *ev = near->ev;
 
-	for (size_t i = 0; i < ev->n_active; i++)
-		near->counted[ev->active[i].rule] = counts(ev, &ev->active[i]);
+	near->counted = pq_arena_array(ev->arena, ev->n_active + 1, sizeof(*near->counted));
+	if (near->counted == NULL)
+		return false;
+	for (size_t i = 0; i < ev->n_active; i++) {
+		if (counts(ev, &ev->active[i]))
+			near->counted[near->n_counted++] = ev->active[i].rule;
+	}
+	return true;
+}
+
+static bool
+counted(const struct near *near, uint32_t rule)
+{
+	size_t lo = 0, hi = near->n_counted;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		if (near->counted[mid] < rule)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < near->n_counted && near->counted[lo] == rule;
 }
 
 /* The first rule of the kind that counts; `fresh`: that did not count before the change. */
@@ -108,8 +130,8 @@ first_of(const struct near *near, enum pq_kind kind, bool fresh)
 	for (size_t i = 0; i < ev->n_active; i++) {
 		uint32_t rule = ev->active[i].rule;
 		if ((enum pq_kind)ev->p->rules[rule].kind == kind && counts(ev, &ev->active[i]) &&
-		    !(fresh && near->counted[rule]))
-			return &ev->image->rules[rule];
+		    !(fresh && counted(near, rule)))
+			return pq_image_rule(ev->image, rule);
 	}
 	return NULL;
 }
@@ -120,12 +142,13 @@ first_gone(const struct near *near, enum pq_kind kind)
 {
 	const struct pq_eval *ev = near->ev;
 
-	for (uint32_t rule = 0; rule < ev->p->n_rules; rule++) {
-		bool gone = near->counted[rule] && (enum pq_kind)ev->p->rules[rule].kind == kind;
+	for (size_t k = 0; k < near->n_counted; k++) {
+		uint32_t rule = near->counted[k];
+		bool gone = (enum pq_kind)ev->p->rules[rule].kind == kind;
 		for (size_t i = 0; gone && i < ev->n_active; i++)
 			gone = ev->active[i].rule != rule || !counts(ev, &ev->active[i]);
 		if (gone)
-			return &ev->image->rules[rule];
+			return pq_image_rule(ev->image, rule);
 	}
 	return NULL;
 }
@@ -158,7 +181,7 @@ what_helps(const struct near *near)
 		rule = first_gone(near, PQ_KIND_REFER);
 	for (size_t i = 0; rule == NULL && i < ev->n_exceptions; i++)
 		if (is_clean(near->range.best) && ev->exceptions[i].usable == PQ_T)
-			rule = &ev->image->rules[ev->exceptions[i].rule];
+			rule = pq_image_rule(ev->image, ev->exceptions[i].rule);
 	return rule != NULL ? rule : first_gone(near, PQ_KIND_REQUIREMENT);
 }
 
@@ -316,9 +339,8 @@ pq_find_near_misses(struct pq_eval *ev, enum pq_outcome outcome, struct pq_decis
 
 	near.cap = ev->request->near_misses < PQ_MAX_NEAR_MISSES ? ev->request->near_misses : PQ_MAX_NEAR_MISSES;
 	near.at = pq_arena_array(ev->arena, near.cap + 1, sizeof(*near.at));
-	near.counted = pq_arena_array(ev->arena, (size_t)ev->p->n_rules + 1, 1);
 	near.range.usable = pq_arena_array(ev->arena, ev->image->meta->exception_words + 1, sizeof(*near.range.usable));
-	if (near.at == NULL || near.counted == NULL || near.range.usable == NULL) {
+	if (near.at == NULL || near.range.usable == NULL) {
 		ev->oom = true;
 		return;
 	}
@@ -327,7 +349,10 @@ pq_find_near_misses(struct pq_eval *ev, enum pq_outcome outcome, struct pq_decis
 		return;
 	pq_forget_unknowns(ev);
 	pq_evaluate(ev, &near.range);
-	note_what_counts(&near);
+	if (!note_what_counts(&near)) {
+		ev->oom = true;
+		return;
+	}
 	try_element(&near, &ev->req);
 	for (size_t i = 0; i < ev->n_parties; i++)
 		try_element(&near, &ev->parties[i]);

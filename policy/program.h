@@ -17,7 +17,7 @@
 #include "policy/terms.h"
 
 /** Bumped when any record below changes; a store of another version is refused. */
-#define PQ_PROGRAM_VERSION 4
+#define PQ_PROGRAM_VERSION 5
 
 struct pq_section_head {
 	char magic[4];      /* "PQIM" */
@@ -51,6 +51,7 @@ struct pq_p_meta {
 	uint32_t names_mask, attr_names_mask; /* slots - 1 of the two hash sections */
 	uint32_t n_requirements;
 	uint32_t exception_words, reason_words, requirement_words, attr_words;
+	struct pq_span exceptions;     /* lists: the main rules that are exceptions, in their order */
 };
 
 struct pq_p_pack {

@@ -19,7 +19,11 @@
 #define KEPT_HITS 16
 #define KEPT_INTERMEDIATES 16
 
+/* Bytes that a state may take: enough for the widest request over the US packs; and of revisions with very many rules
+   what is kept for each rule and condition. */
 #define STATE_BYTES ((size_t)64 << 20)
+#define STATE_BYTES_OF_RULE 64
+#define STATE_BYTES_OF_COND 16
 
 /* Room for what is said of one fact of one element; made when it is first needed. */
 struct room {
@@ -265,7 +269,8 @@ pq_state_new(const struct pq_image *image, bool kept, struct pq_state **ret, str
 
 	if (s == NULL)
 		return pq_fail(err, PQ_ENOMEM, "out of memory while preparing an evaluation");
-	pq_arena_init(&s->arena, STATE_BYTES);
+	pq_arena_init(&s->arena, STATE_BYTES + image->p.n_rules * STATE_BYTES_OF_RULE +
+	                             image->p.n_conds * STATE_BYTES_OF_COND);
 	s->ev = (struct pq_eval){.image = image, .p = &image->p, .arena = &s->arena};
 	s->as_of = PQ_DATE_MIN;
 	s->request_room = make_room(s, PQ_SCOPE_REQUEST);

@@ -322,8 +322,8 @@ note_claims(struct maker *m)
 {
 	if (m->meta->claim_fact != PQ_NO_INDEX)
 		m->w->claims[m->meta->claim_fact] = 1;
-	for (size_t i = 0; i < m->p->n_rules; i++) {
-		const struct pq_p_rule *rule = &m->p->rules[i];
+	for (uint32_t i = 0; i < m->meta->exceptions.n; i++) {
+		const struct pq_p_rule *rule = &m->p->rules[m->p->lists[m->meta->exceptions.first + i]];
 		for (uint32_t k = 0; k < rule->claimed_by.n; k++)
 			m->w->claims[m->p->lists[rule->claimed_by.first + k]] = 1;
 	}
