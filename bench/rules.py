@@ -6,12 +6,14 @@ and destinations, 10 % neither but origin and kind of transaction. None of them 
 something that no case has), so that the number of rules that match is the same at each size; the packs' own rules match
 as ever. The rules stand in the order of what they name, as a lawyer would write them.
 
-  BENCH_RULES    sizes (default 0,1000,10000,100000; a million takes long to seal: ask for it)
+  BENCH_RULES    sizes (default 0,1000,10000,100000,1000000; the million takes 8 GB of memory and minutes to seal)
+  BENCH_NOTE     bytes of a note that each synthetic rule has (default 0), each another: 650 make a store of 1 GB of a million
   BENCH_KEEP=1   keep the stores, build/bench/rules-N.mdb
-  BENCH_LIMIT    seconds that sealing one store may take (default 600)
+  BENCH_LIMIT    seconds that sealing one store may take (default 1800)
 """
 import csv
 import glob
+import hashlib
 import json
 import os
 import random
@@ -23,9 +25,10 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import bench
 
-SIZES = [int(n) for n in os.environ.get("BENCH_RULES", "0,1000,10000,100000").split(",")]
-LIMIT = float(os.environ.get("BENCH_LIMIT", "600"))
-OF_A_FILE = 20000
+SIZES = [int(n) for n in os.environ.get("BENCH_RULES", "0,1000,10000,100000,1000000").split(",")]
+LIMIT = float(os.environ.get("BENCH_LIMIT", "1800"))
+NOTE = int(os.environ.get("BENCH_NOTE", "0"))
+OF_A_FILE = 10000
 BASE = os.path.join(bench.ROOT, "rules")
 
 
@@ -81,6 +84,11 @@ def quoted(values):
     return "[" + ", ".join(f'"{value}"' for value in values) + "]"
 
 
+def note(i):
+    """A text of NOTE bytes that no other rule has."""
+    return "".join(f"  note: {hashlib.shake_128(str(i).encode()).hexdigest(NOTE // 2)}\n" for _ in range(NOTE > 0))
+
+
 def write_packs(n, words, folder):
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(BASE, folder)
@@ -89,7 +97,7 @@ def write_packs(n, words, folder):
             for i, when in enumerate(conditions_of[n][start:start + OF_A_FILE], start):
                 what = ", ".join(f"{name}: {quoted(values)}" for name, values in when.items())
                 file.write(f"- id: ear.synthetic.{i}\n  kind: requirement\n  cite: 15 CFR 738.4(a)\n  title: Synthetic {i}\n"
-                           f"  authority: BIS\n  reason: RS\n  label: RS\n  when: {{ {what} }}\n\n")
+                           f"  authority: BIS\n  reason: RS\n  label: RS\n{note(i)}  when: {{ {what} }}\n\n")
 
 
 def seal(n, words):
