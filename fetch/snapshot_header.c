@@ -93,7 +93,7 @@ pq_snapshot_head_decode(const uint8_t *bytes, const char *where, struct pq_snaps
 		return pq_fail_at(err, PQ_EFORMAT, where, 0, 0, "is not a snapshot of a store");
 	if (memcmp(bytes + AT_MAGIC, PQ_SNAPSHOT_MAGIC, 8) != 0)
 		return pq_fail_at(err, PQ_EFORMAT, where, 0, 0, "is a snapshot of version %.2s; this program reads version %s",
-		                  (const char *)bytes + AT_MAGIC + 6, PQ_SNAPSHOT_MAGIC + 6);
+		                  (const char *)bytes + AT_MAGIC + 6, &PQ_SNAPSHOT_MAGIC[6]);
 	memcpy(&header.kind, bytes + AT_KIND, 4);
 	memcpy(&header.chunk_bytes, bytes + AT_CHUNK, 4);
 	memcpy(&header.size, bytes + AT_SIZE, 8);

@@ -166,7 +166,8 @@ take_token(struct pq_access *access, const struct line *line, struct pq_err *err
 	for (size_t i = 0; good && i < SHA256_DIGEST_LENGTH; i++) {
 		int high = digit(line->rest[2 * i]), low = digit(line->rest[2 * i + 1]);
 		good = high >= 0 && low >= 0;
-		token.digest[i] = (uint8_t)(high << 4 | low);
+		if (good)
+			token.digest[i] = (uint8_t)(high << 4 | low);
 	}
 	/* The text is not repeated: it may be the token itself. */
 	if (!good)

@@ -125,6 +125,7 @@ test_wrong(void **state)
 		{"decide **", 1, false},   {"Decide dns:a", 1, false}, {"decide dns:a\nany dns:b", 2, false},
 		{"decide", 1, true},       {"decide abc", 1, true},    {"decide " ABC "0", 1, true},
 		{"decide x" ABC, 1, true}, {"decide *", 1, true},
+		{"decide xa7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", 1, true},
 	};
 	struct files *files = *state;
 	struct pq_access *access = NULL;
