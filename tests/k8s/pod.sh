@@ -39,10 +39,11 @@ clean_up() {
 	fi
 	podman network rm --force "$network" || true
 	podman rmi --all --force || true
-	umount "$own/graph/overlay" || true
+	awk -v own="$own/" 'index($2, own) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount
 	rm -rf "$own"
 } >/dev/null 2>&1
 trap clean_up EXIT
+trap 'exit 1' INT TERM
 
 # Limits that a user who is not allowed to raise them has already; names of the machine's own configuration do not count.
 cat >"$CONTAINERS_CONF" <<-TOML
@@ -61,6 +62,11 @@ for driver in overlay vfs; do
 	! podman info >/dev/null 2>"$own/why" || break
 	[ "$driver" != vfs ] || skip "podman keeps no images here: $(tail -n 1 "$own/why")"
 done
+
+# Of nothing but a file, so that what fails is podman and not the image.
+mkdir "$own/probe"
+printf 'FROM scratch\nCOPY Containerfile /\n' >"$own/probe/Containerfile"
+podman build --isolation chroot "$own/probe" >/dev/null 2>"$own/why" || skip "podman makes no image here: $(tail -n 1 "$own/why")"
 
 "$src/k8s/image/build.sh" "$PRATIQUE" "$PRATIQUED" "$STORE" 0.1.0
 # 125 is podman's own failure; what fails within the image fails the test.
