@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Fewer blocks are looked at as fast as a summary, which is a bit for each block of the space in each bitmap. */
+#define SUMMARY_BLOCKS 4
+
 /* A condition of a column, or a quantifier, where it stands. */
 struct entry {
 	uint32_t row, cond;
@@ -256,12 +259,12 @@ build_block(struct sparse *s, const struct pq_p_col *col, const struct entry *en
 	forget(m);
 }
 
-/* Of columns that say something nearly everywhere: which blocks of a bitmap are worth looking at. */
+/* Of columns that say something in more than a few blocks: which blocks of a bitmap are worth looking at. */
 static void
 build_summary(struct sparse *s, struct pq_p_col *col, uint32_t n)
 {
 	col->summary = PQ_NO_INDEX;
-	if (col->kind == PQ_COL_NONE || col->said.n < s->space->blocks / 4)
+	if (col->kind == PQ_COL_NONE || col->said.n < SUMMARY_BLOCKS || col->said.n < s->space->blocks / 32)
 		return;
 	col->summary = pq_build_words(s->b, (size_t)n * s->space->summary_words);
 	for (uint32_t i = 0; i < n && !s->b->oom; i++) {

@@ -1,9 +1,9 @@
 /*
  * Matching a sparse space, block by block.
  *
- * The columns that say something nearly everywhere have summaries: their AND leaves the blocks in which something may
- * hold, and only of these the bitmaps are looked at. What holds goes straight into the list of active rules, for
- * nothing else reads the conditions of rules.
+ * The columns that say something in more than a few blocks have summaries: their AND leaves the blocks in which
+ * something may hold, and only of these the bitmaps are looked at. What holds goes straight into the list of active
+ * rules, for nothing else reads the conditions of rules.
  */
 #include "policy/eval.h"
 

@@ -6,8 +6,8 @@
  * all of that is what it was. Whoever writes to a file, cuts it, or sets its times back moves its time of change, which
  * no program can set.
  *
- * Trust: the record, its folder and the store's file must belong to the user of this process or to root, and nobody else
- *        may write to them. Whoever could forge a record could as well change this process. What a record does not see
+ * Trust: the record, its folder and the store's file must belong to the user of this process or to root, and nobody
+ *        else may write to them. Whoever could forge a record could as well change this process. What a record does not see
  *        is a disk that gives other bytes than were written, and whoever writes past the filesystem.
  * Threads: any number may use one folder of records at once, also of several processes.
  */
