@@ -72,6 +72,8 @@ pq_channel_check(const char *address, const struct pq_channel_access *access, st
 		return pq_fail_at(err, PQ_EINVAL, first, 0, 0, "says nothing without --server");
 	if (address == NULL)
 		return PQ_OK;
+	if (address[0] == '\0' || strlen(address) >= PQ_ERR_WHERE_MAX)
+		return pq_fail_at(err, PQ_EINVAL, "--server", 0, 0, "\"%.100s\" is no address of a server", address);
 	if ((access->tls_cert == NULL) != (access->tls_key == NULL))
 		return pq_fail_at(err, PQ_EINVAL, access->tls_cert != NULL ? "--tls-cert" : "--tls-key", 0, 0,
 		                  "certificate and key go together: --tls-cert and --tls-key");

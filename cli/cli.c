@@ -22,7 +22,7 @@ struct command {
 #define WHERE_FLAGS                                                                          \
 	"  --data DIR           a revision directory; no server may be running on it\n"          \
 	"  --server ADDRESS     or a server: what it has of --admin-listen, 127.0.0.1:8301,\n"   \
-	"                       unix:/run/pratique/admin.sock\n"                                 \
+	"                       unix:/run/pratique-admin/admin.sock\n"                           \
 	"  --timeout MS         wait this long for each of its answers (30000; where it\n"       \
 	"                       verifies a revision, 600000)\n" ACCESS_FLAGS
 #define TRUST_FLAGS                                                                         \
@@ -51,6 +51,7 @@ static const struct command commands[] = {
      "their own cases run.\n"
      "\n"
      "  --no-cases   only read them\n"
+     "  --cases      run their cases (the default)\n"
      "  --analyse    look for rules that others shadow, that contradict each other, for\n"
      "               exceptions that can never be used, and pairs of item and place of\n"
      "               which no rule speaks; takes seconds\n"
@@ -141,7 +142,13 @@ static const struct command commands[] = {
      "\n"
      "Prints every date on which a table row about the country begins or ends, what\n"
      "follows from it is different, or a rule can or cannot apply any more, where\n"
-     "everything else is open.\n"},
+     "everything else is open.\n"
+     "\n"
+     "  --store FILE         the sealed store\n"
+     "  --to COUNTRY         the destination\n"
+     "  --fact NAME=VALUE    or any other fact that is a symbol\n"
+     "  --since DATE         from this day on\n"
+     "  --until DATE         before this day\n"},
 	{"grid", pq_cmd_grid, "decide everything on every day, and say what moved",
      "pratique grid --store FILE --since DATE [--until DATE] [-o FILE] SCENARIO.json...\n"
      "pratique grid --store FILE --against FILE [--moved FILE] SCENARIO.json...\n"
@@ -150,6 +157,7 @@ static const struct command commands[] = {
      "first day and on each later day on which something in the law changes, and\n"
      "writes the record of it; or says which cells have another answer than in one.\n"
      "\n"
+     "  --store FILE       decide with this sealed store\n"
      "  --since DATE       the first day\n"
      "  --until DATE       the day after the last\n"
      "  -o, --output FILE  write the record there instead of to standard output\n"
@@ -192,7 +200,9 @@ static const struct command commands[] = {
      "pratique keygen -o PREFIX\n"
      "\n"
      "Writes PREFIX.key, the private key, which only its owner may read, and PREFIX.pub,\n"
-     "the public one. Neither may exist.\n"},
+     "the public one. Neither may exist.\n"
+     "\n"
+     "  -o, --output PREFIX   the names of both, without their endings\n"},
 	{"sign", pq_cmd_sign, "state which place a store takes, and sign it",
      "pratique sign --key FILE --sequence N [--note TEXT] STORE -o MANIFEST\n"
      "pratique sign --key FILE --manifest MANIFEST [-o MANIFEST]\n"
@@ -201,6 +211,8 @@ static const struct command commands[] = {
      "\n"
      "  --key FILE            the private key that signs\n"
      "  --sequence N          the place among the revisions: higher than all before\n"
+     "  --manifest MANIFEST   a manifest that gets one signature more; it is written\n"
+     "                        anew, unless -o names another\n"
      "  --note TEXT           a line for people\n"
      "  -o, --output FILE     the manifest to write\n"},
 	{"verify", pq_cmd_verify, "verify a manifest, and the store it speaks of",

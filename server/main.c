@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include "server/log.h"
+#include "server/notify.h"
 #include "server/settle.h"
 
 #include <errno.h>
@@ -135,10 +136,12 @@ serve(const struct pq_options *options, const sigset_t *ending)
 	tell_ready(server, options->ready_fd);
 	PQ_LOG(PQ_LOG_INFO, "ready", PQ_LOG_NUMBER("shards", server->n_workers));
 	pq_settle_memory();
+	pq_notify(getenv("NOTIFY_SOCKET"), "READY=1");
 
 	sigaddset(&awaited, SIGHUP);
 	int number = wait_for_end(server, &awaited);
 	PQ_LOG(PQ_LOG_INFO, "ending", PQ_LOG_NUMBER("signal", number));
+	pq_notify(getenv("NOTIFY_SOCKET"), "STOPPING=1");
 	running = server;
 	struct sigaction action = {.sa_handler = on_second_signal};
 	sigaction(SIGTERM, &action, NULL);
@@ -173,6 +176,10 @@ main(int argc, char **argv)
 		pq_err_format(&err, text, sizeof(text));
 		fprintf(stderr, "pratiqued: %s\n", text);
 		return EXIT_USAGE;
+	}
+	if (options.list_flags) {
+		pq_options_list(stdout);
+		return fflush(stdout) == 0 ? EXIT_ENDED : EXIT_FAILED;
 	}
 	if (options.help || options.version) {
 		fputs(options.help ? pq_options_help : "pratiqued " PQ_VERSION "\n", stdout);

@@ -227,6 +227,10 @@ read_arguments(int argc, char *const *argv, struct given *given, struct pq_optio
 			to->version = true;
 			return PQ_OK;
 		}
+		if (strcmp(argv[i], "--list-flags") == 0) {
+			to->list_flags = true;
+			return PQ_OK;
+		}
 		const struct option *option = find(argv[i], &value);
 		if (option == NULL)
 			return pq_fail_at(err, PQ_EINVAL, argv[i], 0, 0, "there is no such flag; see --help");
@@ -317,6 +321,14 @@ processors(void)
 	return n < 1 ? 1 : n > PQ_SERVER_WORKERS_MAX ? PQ_SERVER_WORKERS_MAX : (unsigned)n;
 }
 
+void
+pq_options_list(FILE *out)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		fprintf(out, "%s - %s\n", options[i].flag + 2, options[i].kind == SWITCH ? "plain" : "value");
+	fputs("help h plain\nversion - plain\n", out);
+}
+
 enum pq_status
 pq_options_parse(int argc, char *const *argv, char *(*env)(const char *), struct pq_options *ret_options,
                  struct pq_err *err)
@@ -334,8 +346,9 @@ pq_options_parse(int argc, char *const *argv, char *(*env)(const char *), struct
 		.log_level = PQ_LOG_INFO,
 	};
 	enum pq_status status = read_arguments(argc, argv, &given, &to, err);
+	bool asked = to.help || to.version || to.list_flags;
 
-	for (size_t i = 0; i < N_OPTIONS && status == PQ_OK && !to.help && !to.version; i++) {
+	for (size_t i = 0; i < N_OPTIONS && status == PQ_OK && !asked; i++) {
 		if (given.value[i] == NULL) {
 			given.value[i] = env(options[i].variable);
 			given.source[i] = options[i].variable;
@@ -343,9 +356,9 @@ pq_options_parse(int argc, char *const *argv, char *(*env)(const char *), struct
 		if (given.value[i] != NULL)
 			status = set(&options[i], given.value[i], given.source[i], &to, err);
 	}
-	if (status == PQ_OK && !to.help && !to.version)
+	if (status == PQ_OK && !asked)
 		status = check_together(&to, err);
-	if (status == PQ_OK && !to.help && !to.version)
+	if (status == PQ_OK && !asked)
 		status = read_addresses(&given, &to, err);
 	if (status == PQ_OK)
 		*ret_options = to;

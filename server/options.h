@@ -10,6 +10,7 @@
 #include "server/log.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 /** Where the server listens unless it is told. */
 #define PQ_OPTIONS_LISTEN "127.0.0.1:8300"
@@ -45,7 +46,7 @@ struct pq_options {
 	bool insecure_public;            /* addresses that other machines reach are allowed */
 	int ready_fd;                    /* to tell addresses on, once listening; -1 = none */
 	enum pq_log_level log_level;
-	bool help, version; /* nothing else is looked at then */
+	bool help, version, list_flags; /* nothing else is looked at then */
 };
 
 /**
@@ -56,6 +57,9 @@ struct pq_options {
  */
 PQ_MUST_USE enum pq_status pq_options_parse(int argc, char *const *argv, char *(*env)(const char *),
                                             struct pq_options *ret_options, struct pq_err *err);
+
+/** Print the table of flags, a line "NAME LETTER KIND" each, as commands of `pratique` do. */
+void pq_options_list(FILE *out);
 
 /** The help text. */
 extern const char pq_options_help[];

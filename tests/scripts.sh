@@ -6,7 +6,7 @@ cd "${SRC:-$(dirname "${BASH_SOURCE[0]}")/..}"
 failed=0
 while IFS= read -r script; do
 	bash -n "$script" || failed=1
-done < <(printf '%s\n' dev .ci/run; find tests bench cli k8s -name '*.sh' | sort)
+done < <(printf '%s\n' dev .ci/run; find tests bench cli k8s packaging -name '*.sh' | sort)
 
 for script in dev .ci/run; do
 	if [ ! -x "$script" ]; then
