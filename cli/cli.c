@@ -84,6 +84,10 @@ static const struct command commands[] = {
      "  --store FILE         decide here, with this sealed store\n"
      "  --server ADDRESS     ask a server: 127.0.0.1:8300, unix:/run/pratique.sock\n"
      "  --timeout MS         wait this long for the server (10000)\n"
+     "  --min-revision N     the server must have revision N or a later one; one that\n"
+     "                       follows another waits for it\n"
+     "  --max-age AGE        what it knows of the revision in force must not be older:\n"
+     "                       30s, 5m, 2h, 1d\n"
      ACCESS_FLAGS
      "  --json               print the decision as one line of JSON\n"
      "\n"

@@ -56,6 +56,7 @@ print(const struct pq_question *question, struct pq_arena *arena)
 		return PQ_EXIT_OK;
 	}
 	pq_page_print(&question->request, &question->decision, question->digest, true, stdout);
+	pq_page_print_answerer(question->by, stdout);
 	return question->own != NULL ? write_file(question, arena) : PQ_EXIT_OK;
 }
 

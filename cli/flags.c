@@ -158,3 +158,36 @@ pq_flags_timeout(const char *value, int *ret_ms)
 	*ret_ms = (int)ms;
 	return true;
 }
+
+bool
+pq_flags_age(const char *value, uint32_t *ret_s)
+{
+	static const char units[] = "smhd";
+	static const unsigned long seconds[] = {1, 60, 3600, 86400};
+	char *end;
+
+	errno = 0;
+	unsigned long n = strtoul(value, &end, 10), each = 1;
+	const char *unit = end[0] != '\0' ? strchr(units, end[0]) : NULL;
+	if (unit != NULL) {
+		each = seconds[unit - units];
+		end++;
+	}
+	if (errno != 0 || value[0] < '0' || value[0] > '9' || *end != '\0' || n == 0 || n > UINT32_MAX / each)
+		return false;
+	*ret_s = (uint32_t)(n * each);
+	return true;
+}
+
+bool
+pq_flags_sequence(const char *value, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long n = strtoull(value, &end, 10);
+	if (errno != 0 || value[0] < '0' || value[0] > '9' || *end != '\0' || n == 0)
+		return false;
+	*ret = n;
+	return true;
+}

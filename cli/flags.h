@@ -7,6 +7,7 @@
 #include "cli/channel.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /** One option of a command. */
 struct pq_flag {
@@ -43,6 +44,12 @@ int pq_flags_access(const struct pq_flags *options, const char *command, const c
 
 /** A value of --timeout: 1 to 3600000 milliseconds. False: it is none, *ret_ms is untouched. */
 bool pq_flags_timeout(const char *value, int *ret_ms);
+
+/** A value of --max-age: seconds, or a number with s, m, h or d behind it. False: it is none, *ret_s is untouched. */
+bool pq_flags_age(const char *value, uint32_t *ret_s);
+
+/** A sequence of revisions: 1 or more. False: it is none, *ret is untouched. */
+bool pq_flags_sequence(const char *value, uint64_t *ret);
 
 /** What is said where pq_flags_timeout() fails. */
 #define PQ_FLAGS_TIMEOUT "is no number of milliseconds (1 to 3600000)"

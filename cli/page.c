@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define WIDTH 80
 
@@ -367,4 +368,19 @@ pq_page_print(const struct pq_request *request, const struct pq_decision *decisi
 	fputc('\n', out);
 	wrapf(out, "", 0, "Decided as of %s%s%s%s%.*s.", date, decision->jurisdiction[0] != '\0' ? " under " : "",
 	      decision->jurisdiction, digest[0] != '\0' ? ", revision " : "", full ? 64 : 16, digest);
+}
+
+void
+pq_page_print_answerer(const struct pq_answerer *by, FILE *out)
+{
+	char since[32] = "";
+	time_t activated = (time_t)by->activated_s;
+	struct tm utc;
+
+	if (by->sequence == 0)
+		return;
+	if (gmtime_r(&activated, &utc) != NULL)
+		strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	wrapf(out, "", 0, "Revision %llu, in force there since %s; known to be so %u %s before.",
+	      (unsigned long long)by->sequence, since, (unsigned)by->age_s, by->age_s == 1 ? "second" : "seconds");
 }

@@ -6,6 +6,7 @@
 
 #include "policy/decision.h"
 #include "policy/facts.h"
+#include "server/demand.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@
  */
 void pq_page_print(const struct pq_request *request, const struct pq_decision *decision, const char *digest, bool full,
                    FILE *out);
+
+/** Below it: which revision a server answered by, and how sure it was of that. Nothing where it is in no order. */
+void pq_page_print_answerer(const struct pq_answerer *by, FILE *out);
 
 /**
  * Print a text wrapped at 80 columns. Its first line begins with `head` padded to `indent` columns, the others with as

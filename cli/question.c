@@ -15,6 +15,8 @@ enum {
 	OPT_STORE,
 	OPT_SERVER,
 	OPT_TIMEOUT,
+	OPT_MIN_REVISION,
+	OPT_MAX_AGE,
 	OPT_AS_OF,
 	OPT_TYPE,
 	OPT_ITEM,
@@ -42,6 +44,8 @@ static const struct pq_flag common[OPT_COUNT + 1] = {
 	[OPT_STORE] = {"store", 0, true},
 	[OPT_SERVER] = {"server", 0, true},
 	[OPT_TIMEOUT] = {"timeout", 0, true},
+	[OPT_MIN_REVISION] = {"min-revision", 0, true},
+	[OPT_MAX_AGE] = {"max-age", 0, true},
 	[OPT_AS_OF] = {"as-of", 0, true},
 	[OPT_TYPE] = {"type", 0, true},
 	[OPT_ITEM] = {"item", 0, true},
@@ -76,6 +80,7 @@ struct reading {
 	const char *store, *server;
 	struct pq_flags options; /* as read last */
 	int timeout_ms;
+	struct pq_demand demand;
 	unsigned near_misses; /* where the request does not say how many */
 	struct pq_question question;
 };
@@ -147,6 +152,14 @@ take_option(struct reading *reading, int option, const char *value, struct pq_er
 	case OPT_TIMEOUT:
 		if (!pq_flags_timeout(value, &reading->timeout_ms))
 			return pq_fail_at(err, PQ_EINVAL, flag, 0, 0, "\"%.60s\" " PQ_FLAGS_TIMEOUT, value);
+		return PQ_OK;
+	case OPT_MIN_REVISION:
+		if (!pq_flags_sequence(value, &reading->demand.min_revision))
+			return pq_fail_at(err, PQ_EINVAL, flag, 0, 0, "\"%.60s\" is no sequence of a revision (1 or more)", value);
+		return PQ_OK;
+	case OPT_MAX_AGE:
+		if (!pq_flags_age(value, &reading->demand.max_age_s))
+			return pq_fail_at(err, PQ_EINVAL, flag, 0, 0, "\"%.60s\" is no age: 30, 30s, 5m, 2h, 1d", value);
 		return PQ_OK;
 	case OPT_OWN:
 		reading->question.own = value != NULL ? value : "";
@@ -222,6 +235,7 @@ answer(struct reading *reading, struct pq_source *source, struct pq_arena *arena
 	if (status != PQ_OK)
 		return pq_cli_fail(&err);
 	question->digest = source->digest;
+	question->by = &source->by;
 	question->image = source->image;
 	return print(question, arena);
 }
@@ -249,6 +263,8 @@ ask(struct reading *reading, int argc, char **argv, struct pq_arena *arena, pq_a
 		return pq_cli_usage(argv[0], "--store and --server exclude each other");
 	if ((code = pq_flags_access(&reading->options, argv[0], reading->server)) != PQ_EXIT_OK)
 		return code;
+	if (reading->store != NULL && (reading->demand.min_revision > 0 || reading->demand.max_age_s > 0))
+		return pq_cli_usage(argv[0], "--min-revision and --max-age are asked of a server: a store has no sequence or age");
 	if (!file && json_object_size(reading->ask.request) == 0)
 		return pq_cli_usage(argv[0], "there is no request: name a file, - or flags");
 
@@ -258,6 +274,8 @@ ask(struct reading *reading, int argc, char **argv, struct pq_arena *arena, pq_a
 		status = pq_source_open_server(&source, reading->server, &reading->options.access, reading->timeout_ms, &err);
 	if (status != PQ_OK)
 		return pq_cli_fail(&err);
+	if (source.remote != NULL)
+		pq_remote_demand(source.remote, &reading->demand);
 	code = answer(reading, &source, arena, print);
 	pq_source_close(&source);
 	return code;

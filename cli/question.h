@@ -10,12 +10,14 @@
 #include "policy/decision.h"
 #include "policy/facts.h"
 #include "policy/image.h"
+#include "server/demand.h"
 
 /** A question and its answer. Everything lives in the arena or the source that answered, until the answer is printed. */
 struct pq_question {
 	struct pq_request request;
 	struct pq_decision decision;
 	const char *digest;           /* of the revision that answered; "" = not known */
+	const struct pq_answerer *by; /* that revision, of a server; of sequence 0: it is in no order of revisions */
 	const struct pq_image *image; /* of that revision; NULL with a server */
 	const char *own;              /* value of the command's own option: NULL = it was not given; "" = it takes none */
 };

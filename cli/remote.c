@@ -23,6 +23,7 @@
 struct pq_remote {
 	struct pq_channel channel;
 	grpc_completion_queue *queue;
+	struct pq_demand demand;
 	char address[PQ_ERR_WHERE_MAX];
 };
 
@@ -56,6 +57,12 @@ pq_remote_new(const char *address, const struct pq_channel_access *access, struc
 	remote->queue = grpc_completion_queue_create_for_next(NULL);
 	*ret_remote = remote;
 	return PQ_OK;
+}
+
+void
+pq_remote_demand(struct pq_remote *remote, const struct pq_demand *demand)
+{
+	remote->demand = *demand;
 }
 
 void
@@ -200,15 +207,19 @@ answered(const struct pq_remote *remote, const struct call *call, struct pq_aren
 	grpc_slice_unref(bytes);
 	if (message == NULL)
 		return pq_fail_at(err, PQ_EFORMAT, remote->address, 0, 0, "the reply of the server cannot be read");
-	if (message->revision != NULL)
+	if (message->revision != NULL) {
 		snprintf(reply->digest, sizeof(reply->digest), "%s", message->revision->digest);
+		reply->by.sequence = message->revision->sequence;
+		reply->by.activated_s = message->revision->activated_s;
+		reply->by.age_s = message->revision->age_s;
+	}
 	enum pq_status status = pq_decision_from_message(message, arena, ret_decision, err);
 	pratique__v1__decide_response__free_unpacked(message, NULL);
 	return status;
 }
 
 static enum pq_status
-encode(const struct pq_request *request, grpc_byte_buffer **ret, struct pq_err *err)
+encode(const struct pq_request *request, const struct pq_demand *demand, grpc_byte_buffer **ret, struct pq_err *err)
 {
 	struct pq_arena scratch;
 	Pratique__V1__DecideRequest *message;
@@ -216,6 +227,8 @@ encode(const struct pq_request *request, grpc_byte_buffer **ret, struct pq_err *
 	pq_arena_init(&scratch, REQUEST_BYTES_MAX);
 	enum pq_status status = pq_request_to_message(request, &scratch, &message, err);
 	if (status == PQ_OK) {
+		message->min_revision = demand->min_revision;
+		message->max_age_s = demand->max_age_s;
 		grpc_slice bytes = grpc_slice_malloc(pratique__v1__decide_request__get_packed_size(message));
 		pratique__v1__decide_request__pack(message, GRPC_SLICE_START_PTR(bytes));
 		*ret = grpc_raw_byte_buffer_create(&bytes, 1);
@@ -231,7 +244,7 @@ pq_remote_ask(struct pq_remote *remote, const struct pq_request *request, int ti
 {
 	struct pq_remote_reply reply = {0};
 	struct call call = {.message = grpc_empty_slice()};
-	enum pq_status status = encode(request, &call.request, err);
+	enum pq_status status = encode(request, &remote->demand, &call.request, err);
 
 	if (status != PQ_OK)
 		return status;

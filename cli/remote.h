@@ -22,6 +22,7 @@
 #include "policy/decision.h"
 #include "policy/facts.h"
 #include "policy/status.h"
+#include "server/demand.h"
 
 /** Hexadecimal digits of a revision's digest, with the final NUL. */
 #define PQ_REMOTE_DIGEST_TEXT 65
@@ -31,6 +32,7 @@ struct pq_remote;
 /** What else a reply says. */
 struct pq_remote_reply {
 	char digest[PQ_REMOTE_DIGEST_TEXT]; /* of the revision that answered, lower-case hexadecimal */
+	struct pq_answerer by;              /* that revision but for its digest, which is NULL here */
 	/* With PQ_EINVAL from the server: every field that it refuses. They live in the arena. */
 	const struct pq_violation *violations;
 	size_t n_violations;
@@ -42,6 +44,9 @@ struct pq_remote_reply {
  */
 PQ_MUST_USE enum pq_status pq_remote_new(const char *address, const struct pq_channel_access *access,
                                          struct pq_remote **ret_remote, struct pq_err *err);
+
+/** Ask for law that is as new as this, from the next question on. */
+void pq_remote_demand(struct pq_remote *remote, const struct pq_demand *demand);
 
 /** NULL is allowed. */
 void pq_remote_free(struct pq_remote *remote);

@@ -65,6 +65,8 @@ ask_server(struct pq_source *source, const struct pq_request *request, struct pq
 
 	if (reply.digest[0] != '\0')
 		snprintf(source->digest, sizeof(source->digest), "%s", reply.digest);
+	source->by = reply.by;
+	source->by.digest = source->digest;
 	*ret_violations = reply.violations;
 	*ret_n_violations = reply.n_violations;
 	return status;

@@ -21,6 +21,7 @@ struct pq_source {
 	struct pq_remote *remote;           /* with a server */
 	int timeout_ms;                     /* for each question to a server */
 	char digest[PQ_REMOTE_DIGEST_TEXT]; /* of the revision that answers; "" = none is known yet */
+	struct pq_answerer by;              /* the one that a server answered by; zero: a store */
 };
 
 /** Open a store file and the images in it. Fails: as pq_store_open() and pq_image_open(). */

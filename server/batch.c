@@ -1,13 +1,12 @@
 #include "server/batch.h"
 
-#include "server/large.h"
 #include "server/server.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Numbers of fields in BatchDecideRequest and -Response, and in StreamDecideRequest and -Response alike. */
-enum { REQUESTS = 1, RESULTS = 1, RULES = 2, REVISION = 3, DIGEST = 1, ERROR = 2, CODE = 1 };
+enum { REQUESTS = 1, MIN_REVISION = 2, MAX_AGE_S = 3, RESULTS = 1, RULES = 2, REVISION = 3, ERROR = 2, CODE = 1 };
 
 /* Requests between two looks at the clock, where each has one line: some microseconds. */
 #define BETWEEN_LOOKS 4
@@ -137,7 +136,7 @@ next_item(struct pq_batch *batch, struct pq_bytes *ret)
 static size_t
 do_item(struct pq_batch *batch, struct pq_worker *worker, const struct pq_bytes *in, int64_t end)
 {
-	struct pq_encoder *encoder = pq_worker_encoder(worker);
+	struct pq_encoder *encoder = &batch->stand.term->encoder;
 	struct pq_decision decision;
 	struct pq_reply reply;
 	const uint8_t *result;
@@ -147,9 +146,10 @@ do_item(struct pq_batch *batch, struct pq_worker *worker, const struct pq_bytes 
 		refuse_item(batch, worker, too_long);
 		return 0;
 	}
-	enum pq_progress progress = batch->large != NULL
-	                                ? pq_large_step(&batch->large, end, &decision, &reply)
-	                                : pq_decide_bytes(worker, in, end, &batch->large, &decision, &reply);
+	enum pq_progress progress =
+		batch->large != NULL
+			? pq_large_step(&batch->large, end, &decision, &reply)
+			: pq_decide_bytes(worker, &batch->stand, in, end, &batch->large, NULL, &decision, &reply);
 	if (progress == PQ_REFUSED)
 		append_error(batch, &reply);
 	if (progress != PQ_DECIDED)
@@ -166,38 +166,28 @@ do_item(struct pq_batch *batch, struct pq_worker *worker, const struct pq_bytes 
 	return decision.n_parts;
 }
 
-static void
-start_anew(struct pq_batch *batch, struct pq_worker *worker)
-{
-	pq_large_drop(batch->large);
-	batch->large = NULL;
-	batch->left = (struct pq_wire){batch->in.data, batch->in.data + batch->in.len};
-	batch->n_done = batch->len = 0;
-	batch->n_counted = batch->rule_bytes = 0;
-	batch->failed = false;
-	pq_cited_forget(&batch->cited);
-	batch->generation = worker->view.generation;
-}
-
-/* How many requests there are; false: the bytes are no batch. */
+/* How many requests there are, and what the batch asks of the law; false: the bytes are no batch. */
 static bool
-count(const struct pq_bytes *in, size_t *ret)
+look_over(const struct pq_bytes *in, size_t *ret_n, struct pq_demand *ret_demand)
 {
 	struct pq_wire wire = {in->data, in->data + in->len};
 	struct pq_wire_field field;
 	enum pq_wire_result result;
 	size_t n_unknown = 0;
 
-	*ret = 0;
+	*ret_n = 0;
+	*ret_demand = (struct pq_demand){0};
 	while ((result = pq_wire_next(&wire, &field)) == PQ_WIRE_FIELD) {
-		if (field.number != REQUESTS) {
-			if (++n_unknown > PQ_SERVER_UNKNOWN_FIELDS)
-				return false;
-		} else if (field.type != PQ_WIRE_BYTES) {
+		if (field.number > MAX_AGE_S && ++n_unknown > PQ_SERVER_UNKNOWN_FIELDS)
 			return false;
-		} else {
-			++*ret;
-		}
+		if (field.number <= MAX_AGE_S && field.type != (field.number == REQUESTS ? PQ_WIRE_BYTES : PQ_WIRE_VARINT))
+			return false;
+		if (field.number == REQUESTS)
+			++*ret_n;
+		else if (field.number == MIN_REVISION)
+			ret_demand->min_revision = field.value;
+		else if (field.number == MAX_AGE_S)
+			ret_demand->max_age_s = (uint32_t)field.value;
 	}
 	return result == PQ_WIRE_END;
 }
@@ -207,45 +197,48 @@ pq_batch_begin(struct pq_batch *batch, struct pq_worker *worker, const struct pq
 {
 	size_t max = worker->server->options->max_batch_items, n;
 
-	if (!count(in, &n)) {
+	if (!look_over(in, &n, &batch->demand)) {
 		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_INVALID_ARGUMENT, PQ_REASON_INVALID_REQUEST, NULL, 0,
 		                "cannot be read: it is no batch of requests");
 	} else if (n > max) {
 		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0,
 		                "the batch has %zu requests; %zu are allowed", n, max);
-	} else if (pq_revision_adopt(&worker->server->revisions, &worker->view) == NULL) {
-		pq_refuse_without_revision(worker, ret);
 	} else {
 		batch->in = *in;
-		start_anew(batch, worker);
+		batch->left = (struct pq_wire){in->data, in->data + in->len};
+		batch->n_done = batch->len = 0;
+		batch->n_counted = batch->rule_bytes = 0;
+		batch->failed = false;
+		pq_cited_forget(&batch->cited);
 		return true;
 	}
 	pq_worker_reset_arena(worker);
 	return false;
 }
 
-static void
+static enum pq_progress
 finish(struct pq_batch *batch, struct pq_worker *worker, struct pq_reply *ret)
 {
-	struct pq_encoder *encoder = pq_worker_encoder(worker);
-	const char *digest = pq_revision_digest(worker->view.revision);
-	uint8_t revision[HEAD_BYTES + PQ_DIGEST_HEX_BYTES];
-	size_t digest_len = strlen(digest);
+	struct pq_encoder *encoder = &batch->stand.term->encoder;
+	struct pq_answerer by = pq_stand_answerer(&batch->stand);
+	const uint8_t *revision;
+	size_t len;
 
 	for (size_t i = 0; i < batch->cited.n && !batch->failed; i++) {
 		const struct pq_rule_bytes *rule = pq_encode_rule(encoder, batch->cited.rules[i]);
 		append(batch, RULES, rule->bytes, rule->len);
 	}
-	revision[0] = DIGEST << 3 | PQ_WIRE_BYTES;
-	size_t n = 1 + write_varint(revision + 1, digest_len);
-	memcpy(revision + n, digest, digest_len);
-	append(batch, REVISION, revision, n + digest_len);
+	if (pq_encode_answerer(encoder, &by, &revision, &len) == PQ_OK)
+		append(batch, REVISION, revision, len);
+	else
+		batch->failed = true;
 	pq_cited_reset(&batch->cited);
+	pq_batch_drop(batch);
 	if (batch->failed) {
 		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, NULL, 0,
 		                "no memory for the answer");
 		pq_worker_reset_arena(worker);
-		return;
+		return PQ_REFUSED;
 	}
 	/* The buffer goes with the reply: it is large, and copying it would cost as much as making it. */
 	ret->code = GRPC_STATUS_OK;
@@ -254,38 +247,67 @@ finish(struct pq_batch *batch, struct pq_worker *worker, struct pq_reply *ret)
 	ret->payload = grpc_slice_new(batch->out, batch->len, free);
 	batch->out = NULL;
 	batch->cap = batch->len = 0;
+	return PQ_DECIDED;
 }
 
-bool
-pq_batch_step(struct pq_batch *batch, struct pq_worker *worker, struct pq_reply *ret)
+/* Take a stand for the whole batch. PQ_DECIDED: it has one. */
+static enum pq_progress
+take_stand(struct pq_batch *batch, struct pq_worker *worker, uint64_t *ret_sequence, struct pq_reply *ret)
+{
+	struct pq_stand stand;
+	enum pq_fit fit =
+		pq_stand_take(worker, &stand, ret) ? pq_stand_fit(worker, &stand, &batch->demand, true, ret) : PQ_FIT_NOT;
+
+	if (fit == PQ_FIT) {
+		batch->stand = stand;
+		pq_term_hold(stand.term);
+		return PQ_DECIDED;
+	}
+	pq_worker_reset_arena(worker);
+	*ret_sequence = batch->demand.min_revision;
+	return fit == PQ_FIT_LATER ? PQ_BEHIND : PQ_REFUSED;
+}
+
+enum pq_progress
+pq_batch_step(struct pq_batch *batch, struct pq_worker *worker, uint64_t *ret_sequence, struct pq_reply *ret)
 {
 	int64_t end = pq_slice_end();
 	struct pq_bytes item = {0};
 	size_t since = 0;
 
-	pq_revision_adopt(&worker->server->revisions, &worker->view);
-	if (batch->generation != worker->view.generation)
-		start_anew(batch, worker);
+	if (batch->stand.term == NULL) {
+		enum pq_progress taken = take_stand(batch, worker, ret_sequence, ret);
+		if (taken != PQ_DECIDED)
+			return taken;
+	}
 	while (!batch->failed && (batch->large != NULL || next_item(batch, &item))) {
 		since += 1 + do_item(batch, worker, &item, end);
 		if (batch->large != NULL)
-			return false;
+			return PQ_UNFINISHED;
 		batch->n_done++;
 		pq_worker_reset_arena(worker);
 		if (since >= BETWEEN_LOOKS) {
 			if (pq_slice_is_over(end) && batch->left.at != batch->left.end)
-				return false;
+				return PQ_UNFINISHED;
 			since = 0;
 		}
 	}
-	finish(batch, worker, ret);
-	return true;
+	return finish(batch, worker, ret);
+}
+
+void
+pq_batch_drop(struct pq_batch *batch)
+{
+	pq_large_drop(batch->large);
+	batch->large = NULL;
+	pq_term_release(batch->stand.term);
+	batch->stand.term = NULL;
 }
 
 void
 pq_batch_release(struct pq_batch *batch)
 {
-	pq_large_drop(batch->large);
+	pq_batch_drop(batch);
 	free(batch->out);
 	pq_cited_release(&batch->cited);
 	*batch = (struct pq_batch){0};

@@ -15,6 +15,7 @@
 #include "policy/decision.h"
 #include "policy/facts.h"
 #include "policy/status.h"
+#include "server/demand.h"
 
 #include <stdint.h>
 
@@ -24,7 +25,7 @@
  * Ownership: *ret_request points into `data` and `arena`; texts are not terminated.
  */
 PQ_MUST_USE bool pq_request_decode_plain(const uint8_t *data, size_t len, struct pq_arena *arena,
-                                         struct pq_request *ret_request);
+                                         struct pq_request *ret_request, struct pq_demand *ret_demand);
 
 /** Bytes that are written from their end to their start, so that a message's length is known when it is written. */
 struct pq_out {
@@ -75,11 +76,15 @@ void pq_encoder_forget(struct pq_encoder *encoder);
 void pq_encoder_release(struct pq_encoder *encoder);
 
 /**
- * The bytes of a DecideResponse. `digest` is the revision's in hexadecimal.
+ * The bytes of a DecideResponse.
  * Ownership: *ret points into the encoder, until its next use. Fails: PQ_ENOMEM.
  */
 PQ_MUST_USE enum pq_status pq_encode_response(struct pq_encoder *encoder, const struct pq_decision *decision,
-                                              const char *digest, const uint8_t **ret, size_t *ret_len);
+                                              const struct pq_answerer *by, const uint8_t **ret, size_t *ret_len);
+
+/** The bytes of a Revision. Ownership, failures: as above. */
+PQ_MUST_USE enum pq_status pq_encode_answerer(struct pq_encoder *encoder, const struct pq_answerer *by,
+                                              const uint8_t **ret, size_t *ret_len);
 
 /**
  * The bytes of a DecideResult of a batch, whose rules are collected in `cited`, which the caller keeps.

@@ -446,8 +446,26 @@ finish(const struct pq_encoder *encoder, const uint8_t **ret, size_t *ret_len)
 	return PQ_OK;
 }
 
+static void
+put_answerer(struct pq_out *out, const struct pq_answerer *by)
+{
+	put_number(out, 4, by->age_s);
+	put_number(out, 3, (uint64_t)by->activated_s);
+	put_number(out, 2, by->sequence);
+	put_text(out, 1, by->digest);
+}
+
 enum pq_status
-pq_encode_response(struct pq_encoder *encoder, const struct pq_decision *decision, const char *digest,
+pq_encode_answerer(struct pq_encoder *encoder, const struct pq_answerer *by, const uint8_t **ret, size_t *ret_len)
+{
+	encoder->out.len = 0;
+	encoder->out.failed = false;
+	put_answerer(&encoder->out, by);
+	return finish(encoder, ret, ret_len);
+}
+
+enum pq_status
+pq_encode_response(struct pq_encoder *encoder, const struct pq_decision *decision, const struct pq_answerer *by,
                    const uint8_t **ret, size_t *ret_len)
 {
 	struct pq_out *out = &encoder->out;
@@ -459,7 +477,7 @@ pq_encode_response(struct pq_encoder *encoder, const struct pq_decision *decisio
 	cite_decision(cited, decision);
 	if (cited->failed)
 		return PQ_ENOMEM;
-	put_text(out, 1, digest);
+	put_answerer(out, by);
 	put_message(out, 4, 0);
 	for (size_t i = cited->n; i-- > 0;) {
 		const struct pq_rule_bytes *rule = pq_encode_rule(encoder, cited->rules[i]);

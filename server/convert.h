@@ -9,6 +9,7 @@
 #include "policy/arena.h"
 #include "policy/decision.h"
 #include "policy/facts.h"
+#include "server/demand.h"
 #include "server/violations.h"
 
 #include "pratique/v1/decision.pb-c.h"
@@ -22,17 +23,18 @@ ProtobufCAllocator pq_arena_allocator(struct pq_arena *arena);
  * Fails: PQ_EINVAL (`violations` has every field), PQ_ENOMEM.
  */
 PQ_MUST_USE enum pq_status pq_request_decode(const void *data, size_t len, struct pq_arena *arena,
-                                             struct pq_request *ret_request, struct pq_violations *violations);
+                                             struct pq_request *ret_request, struct pq_demand *ret_demand,
+                                             struct pq_violations *violations);
 
 /** The facts of an unpacked message whose texts have been checked. Fails as above. */
 PQ_MUST_USE enum pq_status pq_request_from_message(const Pratique__V1__DecideRequest *message, struct pq_arena *arena,
                                                    struct pq_request *ret_request, struct pq_violations *violations);
 
 /**
- * The reply's message for a decision. `digest` is the revision's in hexadecimal.
- * Ownership: *ret_message points into `arena` and into what `decision` points to. Fails: PQ_ENOMEM.
+ * The reply's message for a decision.
+ * Ownership: *ret_message points into `arena` and into what `decision` and `by` point to. Fails: PQ_ENOMEM.
  */
-PQ_MUST_USE enum pq_status pq_decision_to_message(const struct pq_decision *decision, const char *digest,
+PQ_MUST_USE enum pq_status pq_decision_to_message(const struct pq_decision *decision, const struct pq_answerer *by,
                                                   struct pq_arena *arena, Pratique__V1__DecideResponse **ret_message);
 
 #endif

@@ -394,7 +394,7 @@ start(struct writer *w, size_t n_references)
 }
 
 enum pq_status
-pq_decision_to_message(const struct pq_decision *decision, const char *digest, struct pq_arena *arena,
+pq_decision_to_message(const struct pq_decision *decision, const struct pq_answerer *by, struct pq_arena *arena,
                        Pratique__V1__DecideResponse **ret_message)
 {
 	static const Pratique__V1__Part part_init = PRATIQUE__V1__PART__INIT;
@@ -410,7 +410,10 @@ pq_decision_to_message(const struct pq_decision *decision, const char *digest, s
 	pratique__v1__decide_response__init(message);
 	pratique__v1__decision__init(whole);
 	pratique__v1__revision__init(revision);
-	revision->digest = text(digest);
+	revision->digest = text(by->digest);
+	revision->sequence = by->sequence;
+	revision->activated_s = by->activated_s;
+	revision->age_s = by->age_s;
 	message->revision = revision;
 	message->decision = whole;
 	message->parts = LIST(&w, n_parts, part_init);

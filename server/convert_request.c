@@ -416,7 +416,7 @@ pq_request_from_message(const Pratique__V1__DecideRequest *message, struct pq_ar
 
 enum pq_status
 pq_request_decode(const void *data, size_t len, struct pq_arena *arena, struct pq_request *ret_request,
-                  struct pq_violations *violations)
+                  struct pq_demand *ret_demand, struct pq_violations *violations)
 {
 	static const struct pq_wire_limit limits[] = {
 		{&pratique__v1__decide_request__descriptor, "lines", PQ_MAX_LINES},
@@ -454,5 +454,8 @@ pq_request_decode(const void *data, size_t len, struct pq_arena *arena, struct p
 		pq_violations_add(violations, NULL, NULL, "MALFORMED", "cannot be read: it is no DecideRequest");
 		return PQ_EINVAL;
 	}
-	return pq_request_from_message(message, arena, ret_request, violations);
+	enum pq_status status = pq_request_from_message(message, arena, ret_request, violations);
+	if (status == PQ_OK)
+		*ret_demand = (struct pq_demand){message->min_revision, message->max_age_s};
+	return status;
 }

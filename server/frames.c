@@ -38,10 +38,13 @@ struct pq_frames {
 	bool working; /* the batch, or the large request, is under work, on these: */
 	struct pq_batch batch;
 	struct pq_large *large; /* of a unary call; NULL = to begin */
+	struct pq_stand stand;  /* that it stands on, held; of no term while it is to begin */
 	grpc_byte_buffer *in;
 	grpc_slice copy;
 	struct pq_bytes bytes;
 	gpr_timespec began;
+	uint64_t behind; /* sequence of the revision that it waits for, and until when */
+	gpr_timespec behind_until;
 
 	bool has_ready; /* the answer to the frame before waits for the one on its way */
 	grpc_slice ready;
@@ -76,10 +79,19 @@ give_back(struct pq_frames *call, grpc_byte_buffer *buffer)
 }
 
 static void
-leave_work(struct pq_frames *call)
+leave_large(struct pq_frames *call)
 {
 	pq_large_drop(call->large);
 	call->large = NULL;
+	pq_term_release(call->stand.term);
+	call->stand.term = NULL;
+}
+
+static void
+leave_work(struct pq_frames *call)
+{
+	leave_large(call);
+	pq_batch_drop(&call->batch);
 	give_back(call, call->in);
 	grpc_slice_unref(call->copy);
 	call->in = NULL;
@@ -177,6 +189,16 @@ queue_job(struct pq_frames *call)
 
 	call->pending++;
 	add_job(worker->jobs.n < PQ_SERVER_JOBS ? &worker->jobs : &worker->waiting, call);
+}
+
+/* Its place among those that wait keeps a call from being freed, too. */
+static void
+wait_for(struct pq_frames *call, uint64_t sequence)
+{
+	call->behind = sequence;
+	call->behind_until = pq_stand_wait_until(gpr_convert_clock_type(call->deadline, GPR_CLOCK_MONOTONIC));
+	call->worker->n_waiting++;
+	add_job(&call->worker->behind, call);
 }
 
 /* ---- batches of the core ---------------------------------------------------------------------------------------- */
@@ -339,31 +361,37 @@ go_on(struct pq_frames *call)
 		read_next(call);
 }
 
-static bool
-step_large(struct pq_frames *call, struct pq_reply *ret)
+static enum pq_progress
+step_large(struct pq_frames *call, uint64_t *ret_sequence, struct pq_reply *ret)
 {
 	struct pq_worker *worker = call->worker;
 	struct pq_decision decision;
+	enum pq_progress progress;
 	int64_t end = pq_slice_end();
 
-	pq_revision_adopt(&worker->server->revisions, &worker->view);
-	enum pq_progress progress = call->large != NULL
-	                                ? pq_large_step(&call->large, end, &decision, ret)
-	                                : pq_decide_bytes(worker, &call->bytes, end, &call->large, &decision, ret);
+	if (call->large != NULL) {
+		progress = pq_large_step(&call->large, end, &decision, ret);
+	} else if (pq_stand_take(worker, &call->stand, ret)) {
+		pq_term_hold(call->stand.term);
+		progress = pq_decide_bytes(worker, &call->stand, &call->bytes, end, &call->large, ret_sequence, &decision, ret);
+	} else {
+		progress = PQ_REFUSED;
+	}
 	if (progress == PQ_UNFINISHED)
-		return false;
+		return progress;
 	if (progress == PQ_DECIDED)
-		pq_decide_reply(worker, &decision, ret);
+		pq_decide_reply(worker, &call->stand, &decision, ret);
+	leave_large(call);
 	pq_worker_reset_arena(worker);
-	return true;
+	return progress;
 }
 
-static bool
-step(struct pq_frames *call, struct pq_reply *ret)
+static enum pq_progress
+step(struct pq_frames *call, uint64_t *ret_sequence, struct pq_reply *ret)
 {
 	if (pq_rpcs[call->index].shape == PQ_RPC_UNARY)
-		return step_large(call, ret);
-	return pq_batch_step(&call->batch, call->worker, ret);
+		return step_large(call, ret_sequence, ret);
+	return pq_batch_step(&call->batch, call->worker, ret_sequence, ret);
 }
 
 static void
@@ -385,23 +413,81 @@ end_work(struct pq_frames *call, struct pq_reply *reply)
 	go_on(call);
 }
 
+/* False: the call keeps its place, among the jobs or among those that wait. */
+static bool
+work(struct pq_frames *call)
+{
+	struct pq_worker *worker = call->worker;
+	struct pq_reply reply;
+	uint64_t sequence;
+
+	/* What nobody waits for any more is not worked on. */
+	if (call->ended || !call->working)
+		return true;
+	switch (step(call, &sequence, &reply)) {
+	case PQ_UNFINISHED:
+		add_job(&worker->jobs, call);
+		return false;
+	case PQ_BEHIND:
+		wait_for(call, sequence);
+		return false;
+	case PQ_DECIDED:
+	case PQ_REFUSED:
+		end_work(call, &reply);
+	}
+	return true;
+}
+
 void
 pq_frames_work(struct pq_worker *worker)
 {
 	struct pq_frames *call = next_job(&worker->jobs);
-	struct pq_reply reply;
 
-	/* What nobody waits for any more is not worked on. */
-	if (!call->ended && call->working) {
-		if (!step(call, &reply)) {
-			add_job(&worker->jobs, call);
-			return;
-		}
-		end_work(call, &reply);
-	}
-	came_back(call);
+	if (work(call))
+		came_back(call);
 	if (worker->jobs.n < PQ_SERVER_JOBS && worker->waiting.n > 0)
 		add_job(&worker->jobs, next_job(&worker->waiting));
+}
+
+/* Its revision has come, or will not any more. */
+static void
+wait_no_more(struct pq_frames *call, uint64_t sequence)
+{
+	struct pq_worker *worker = call->worker;
+	struct pq_reply reply;
+
+	worker->n_waiting--;
+	if (call->ended || !call->working) {
+		came_back(call);
+		return;
+	}
+	if (call->behind <= sequence) {
+		add_job(worker->jobs.n < PQ_SERVER_JOBS ? &worker->jobs : &worker->waiting, call);
+		return;
+	}
+	if (worker->ending)
+		pq_reply_refuse(&reply, &worker->arena, GRPC_STATUS_UNAVAILABLE, PQ_REASON_SERVER_ENDING, NULL, 0,
+		                "the server ends");
+	else
+		pq_stand_refuse(worker, call->behind, sequence, &reply);
+	end_work(call, &reply);
+	pq_worker_reset_arena(worker);
+	came_back(call);
+}
+
+void
+pq_frames_look(struct pq_worker *worker)
+{
+	uint64_t sequence = pq_server_sequence(worker->server);
+	gpr_timespec now = gpr_now(GPR_CLOCK_MONOTONIC);
+
+	for (size_t n = worker->behind.n; n > 0; n--) {
+		struct pq_frames *call = next_job(&worker->behind);
+		if (!call->ended && !worker->ending && call->behind > sequence && gpr_time_cmp(now, call->behind_until) < 0)
+			add_job(&worker->behind, call);
+		else
+			wait_no_more(call, sequence);
+	}
 }
 
 /* ---- events ----------------------------------------------------------------------------------------------------- */
@@ -490,17 +576,23 @@ pq_frames_adopt(struct pq_worker *worker, enum pq_rpc_index index, grpc_call *gr
 	call->bytes = later->bytes;
 	call->began = later->began;
 	call->large = later->large;
+	call->deadline = later->deadline;
+	if (call->large != NULL) {
+		call->stand = *pq_large_stand(call->large);
+		pq_term_hold(call->stand.term);
+	}
 	worker->frame_bytes += grpc_byte_buffer_length(in);
 	call->pending++; /* of this function: nothing below frees the call */
 	watch_close(call);
 	if (worker->n_streams > PQ_SERVER_OPEN_STREAMS || worker->frame_bytes > PQ_SERVER_FRAME_BYTES) {
 		end_with(call, GRPC_STATUS_RESOURCE_EXHAUSTED, PQ_REASON_LIMIT_EXCEEDED, "too much waits to be answered");
+	} else if (later->behind > 0) {
+		call->pending++;
+		wait_for(call, later->behind);
 	} else {
 		/* What waits for its turn does so with its bytes alone, and begins anew. */
-		if (worker->jobs.n >= PQ_SERVER_JOBS) {
-			pq_large_drop(call->large);
-			call->large = NULL;
-		}
+		if (worker->jobs.n >= PQ_SERVER_JOBS)
+			leave_large(call);
 		queue_job(call);
 	}
 	came_back(call);

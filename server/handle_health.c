@@ -1,6 +1,7 @@
 /*
- * grpc.health.v1: one state for the whole server, under its own name "" and under that of each service that depends on
- * the store.
+ * grpc.health.v1. Whether calls should be sent here is one state for the whole server, under its own name "" and under
+ * that of each service that depends on the store. "liveness" is another question: whether the process should be left
+ * alone; it is as long as it answers.
  */
 #include "server/convert.h"
 #include "server/server.h"
@@ -11,18 +12,19 @@
 
 static const char *const services[] = {"", "pratique.v1.DecisionService", "pratique.v1.RevisionService",
                                       "pratique.v1.ReplicationService"};
+static const char liveness[] = "liveness";
 
-/* What a watch remembers of its question. */
-enum { NOT_ASKED, KNOWN, NOT_KNOWN };
+/* What is asked; a watch remembers it. */
+enum { NOT_ASKED, READINESS, LIVENESS, NOT_KNOWN };
 
-static bool
-known(const char *service)
+static int
+question(const char *service)
 {
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
 		if (strcmp(service, services[i]) == 0)
-			return true;
+			return READINESS;
 	}
-	return false;
+	return strcmp(service, liveness) == 0 ? LIVENESS : NOT_KNOWN;
 }
 
 /* Which service is asked about; NULL: the message cannot be read. */
@@ -37,13 +39,13 @@ service_of(struct pq_worker *worker, const struct pq_bytes *in)
 }
 
 static void
-answer(struct pq_worker *worker, bool service_known, struct pq_reply *ret)
+answer(struct pq_worker *worker, int asked, struct pq_reply *ret)
 {
 	Grpc__Health__V1__HealthCheckResponse message = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
 
-	if (!service_known)
+	if (asked == NOT_KNOWN)
 		message.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
-	else if (pq_server_is_ready(worker->server))
+	else if (asked == LIVENESS || pq_server_is_ready(worker->server))
 		message.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
 	else
 		message.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
@@ -65,11 +67,11 @@ pq_handle_health_check(struct pq_worker *worker, const struct pq_bytes *in, int 
 	(void)state;
 	if (service == NULL)
 		refuse_malformed(worker, ret);
-	else if (!known(service))
+	else if (question(service) == NOT_KNOWN)
 		pq_reply_refuse(ret, &worker->arena, GRPC_STATUS_NOT_FOUND, PQ_REASON_UNKNOWN_SERVICE, NULL, 0,
 		                "there is no such service");
 	else
-		answer(worker, true, ret);
+		answer(worker, question(service), ret);
 }
 
 void
@@ -81,7 +83,7 @@ pq_handle_health_watch(struct pq_worker *worker, const struct pq_bytes *in, int 
 			refuse_malformed(worker, ret);
 			return;
 		}
-		*state = known(service) ? KNOWN : NOT_KNOWN;
+		*state = question(service);
 	}
-	answer(worker, *state != NOT_KNOWN, ret);
+	answer(worker, *state, ret);
 }

@@ -28,14 +28,14 @@ pq_handle_watch_revisions(struct pq_worker *worker, const struct pq_bytes *in, i
 	(void)state;
 	if (refuse_without_catalog(worker, ret))
 		return;
-	const struct pq_revision *revision = pq_revision_adopt(&worker->server->revisions, &worker->view);
+	const struct pq_term *term = pq_term_adopt(&worker->term, &worker->server->revisions);
 	clock_gettime(CLOCK_REALTIME, &now);
 	message.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	message.age_s = pq_knowledge_age_s(&worker->server->knowledge);
 	message.heartbeat_ms = PQ_SERVER_BEAT_MS;
-	if (revision != NULL) {
-		message.manifest.data = (uint8_t *)pq_revision_manifest(revision, &message.manifest.len);
-		message.activated_s = pq_revision_activated_s(revision);
+	if (term != NULL) {
+		message.manifest.data = (uint8_t *)pq_revision_manifest(term->view.revision, &message.manifest.len);
+		message.activated_s = pq_revision_activated_s(term->view.revision);
 	}
 	pq_reply_message(ret, &message.base);
 }
@@ -71,8 +71,8 @@ pq_handle_list_replicas(struct pq_worker *worker, const struct pq_bytes *in, int
 	(void)state;
 	if (refuse_without_catalog(worker, ret))
 		return;
-	const struct pq_revision *revision = pq_revision_adopt(&worker->server->revisions, &worker->view);
-	response.sequence = revision != NULL ? pq_revision_sequence(revision) : 0;
+	const struct pq_term *term = pq_term_adopt(&worker->term, &worker->server->revisions);
+	response.sequence = term != NULL ? pq_revision_sequence(term->view.revision) : 0;
 	if (pq_replicas_list(worker->server->keeper->replicas, pq_keeper_now_s(), &worker->arena, &response.replicas,
 	                     &response.n_replicas) == PQ_OK)
 		pq_reply_message(ret, &response.base);

@@ -30,13 +30,14 @@ pq_knowledge_set(struct pq_knowledge *knowledge, int64_t age_ms)
 
 	/* One thread sets it. */
 	if (known_ms > atomic_load_explicit(&knowledge->known_ms, memory_order_relaxed))
-		atomic_store_explicit(&knowledge->known_ms, known_ms, memory_order_relaxed);
+		atomic_store_explicit(&knowledge->known_ms, known_ms, memory_order_release);
 }
 
 uint32_t
 pq_knowledge_age_s(const struct pq_knowledge *knowledge)
 {
-	int64_t known_ms = atomic_load_explicit(&knowledge->known_ms, memory_order_relaxed);
+	/* Whoever sees that a revision is known to be in force sees that revision, too. */
+	int64_t known_ms = atomic_load_explicit(&knowledge->known_ms, memory_order_acquire);
 
 	if (known_ms == INT64_MAX)
 		return 0;

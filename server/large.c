@@ -12,7 +12,7 @@ struct pq_large {
 	struct pq_arena arena; /* the worker's, while it is under work; the worker has this one's instead */
 	struct pq_request request;
 	struct pq_evaluation *evaluation; /* NULL = to begin */
-	uint64_t generation;              /* of the view under which it began */
+	struct pq_stand stand;            /* whose term somebody else holds */
 };
 
 static int64_t
@@ -96,7 +96,7 @@ swap_arenas(struct pq_large *large)
 
 /* Goes on with a request that is in worker->arena. NULL: no memory. */
 static struct pq_large *
-take_over(struct pq_worker *worker, const struct pq_request *request)
+take_over(struct pq_worker *worker, const struct pq_stand *stand, const struct pq_request *request)
 {
 	struct pq_large *large = worker->spare;
 
@@ -111,6 +111,7 @@ take_over(struct pq_worker *worker, const struct pq_request *request)
 		pq_arena_init(&large->arena, PQ_SERVER_ARENA_BYTES);
 	}
 	large->request = *request;
+	large->stand = *stand;
 	swap_arenas(large);
 	return large;
 }
@@ -161,13 +162,9 @@ struct found {
 static enum pq_status
 begin(struct pq_large *large, struct found *found)
 {
-	struct pq_revision_view *view = &large->worker->view;
 	struct pq_evaluator *evaluator;
+	enum pq_status status = pq_revision_evaluator(&large->stand.term->view, &evaluator, &found->err);
 
-	pq_evaluation_end(large->evaluation);
-	large->evaluation = NULL;
-	large->generation = view->generation;
-	enum pq_status status = pq_revision_evaluator(view, &evaluator, &found->err);
 	if (status != PQ_OK)
 		return status;
 	return pq_evaluator_begin(evaluator, &large->request, &large->arena, &large->evaluation, &found->at, &found->n,
@@ -183,7 +180,7 @@ pq_large_step(struct pq_large **at, int64_t end, struct pq_decision *ret_decisio
 	enum pq_status status = PQ_OK;
 	bool done = false;
 
-	if (large->evaluation == NULL || large->generation != worker->view.generation)
+	if (large->evaluation == NULL)
 		status = begin(large, &found);
 	while (status == PQ_OK && !done) {
 		status = pq_evaluation_step(large->evaluation, &done, &found.at, &found.n, &found.err);
@@ -202,42 +199,72 @@ pq_large_step(struct pq_large **at, int64_t end, struct pq_decision *ret_decisio
 
 /* ---- a request -------------------------------------------------------------------------------------------------- */
 
+const struct pq_stand *
+pq_large_stand(const struct pq_large *large)
+{
+	return &large->stand;
+}
+
+/* Is the stand new enough? PQ_DECIDED: yes. */
+static enum pq_progress
+stand_is_new(struct pq_worker *worker, const struct pq_stand *stand, const struct pq_demand *demand,
+             uint64_t *ret_sequence, struct pq_reply *ret)
+{
+	switch (pq_stand_fit(worker, stand, demand, ret_sequence != NULL, ret)) {
+	case PQ_FIT:
+		return PQ_DECIDED;
+	case PQ_FIT_LATER:
+		*ret_sequence = demand->min_revision;
+		return PQ_BEHIND;
+	case PQ_FIT_NOT:
+		return PQ_REFUSED;
+	}
+	return PQ_REFUSED;
+}
+
 enum pq_progress
-pq_decide_bytes(struct pq_worker *worker, const struct pq_bytes *in, int64_t end, struct pq_large **ret_large,
-                struct pq_decision *ret_decision, struct pq_reply *ret)
+pq_decide_bytes(struct pq_worker *worker, const struct pq_stand *stand, const struct pq_bytes *in, int64_t end,
+                struct pq_large **ret_large, uint64_t *ret_sequence, struct pq_decision *ret_decision,
+                struct pq_reply *ret)
 {
 	struct pq_arena *arena = &worker->arena;
 	struct pq_violations violations = {.arena = arena};
 	struct found found = {0};
 	struct pq_request request;
+	struct pq_demand demand;
 	struct pq_evaluator *evaluator;
 	enum pq_status status = PQ_OK;
 
-	if (!pq_request_decode_plain(in->data, in->len, arena, &request))
-		status = pq_request_decode(in->data, in->len, arena, &request, &violations);
+	if (!pq_request_decode_plain(in->data, in->len, arena, &request, &demand))
+		status = pq_request_decode(in->data, in->len, arena, &request, &demand, &violations);
 	if (status == PQ_EINVAL)
 		return progress_of(worker, status, violations.at, violations.n, &found.err, ret_decision, ret);
+	enum pq_progress fits =
+		status == PQ_OK ? stand_is_new(worker, stand, &demand, ret_sequence, ret) : PQ_DECIDED;
+	if (fits != PQ_DECIDED)
+		return fits;
 	if (status == PQ_OK && pq_request_may_have_legs(&request)) {
-		*ret_large = take_over(worker, &request);
+		*ret_large = take_over(worker, stand, &request);
 		if (*ret_large != NULL)
 			return pq_large_step(ret_large, end, ret_decision, ret);
 		status = PQ_ENOMEM;
 	}
 	if (status == PQ_OK)
-		status = pq_revision_evaluator(&worker->view, &evaluator, &found.err);
+		status = pq_revision_evaluator(&stand->term->view, &evaluator, &found.err);
 	if (status == PQ_OK)
 		status = pq_evaluator_decide(evaluator, &request, arena, ret_decision, &found.at, &found.n, &found.err);
 	return progress_of(worker, status, found.at, found.n, &found.err, ret_decision, ret);
 }
 
 void
-pq_decide_reply(struct pq_worker *worker, const struct pq_decision *decision, struct pq_reply *ret)
+pq_decide_reply(struct pq_worker *worker, const struct pq_stand *stand, const struct pq_decision *decision,
+                struct pq_reply *ret)
 {
+	struct pq_answerer by = pq_stand_answerer(stand);
 	const uint8_t *answer;
 	size_t len;
 
-	enum pq_status status = pq_encode_response(pq_worker_encoder(worker), decision,
-	                                           pq_revision_digest(worker->view.revision), &answer, &len);
+	enum pq_status status = pq_encode_response(&stand->term->encoder, decision, &by, &answer, &len);
 	if (status == PQ_OK)
 		pq_reply_bytes(ret, answer, len);
 	else

@@ -85,6 +85,13 @@
 /** Files with trusted keys. */
 #define PQ_SERVER_TRUST_MAX 16
 
+/**
+ * Calls that a worker lets wait for a revision (min_revision), and for how many milliseconds at most: a replica that is
+ * further behind is not about to come to it. More are refused at once.
+ */
+#define PQ_SERVER_BEHIND 256
+#define PQ_SERVER_BEHIND_MS 30000
+
 /** Milliseconds after which a worker looks for what other threads have done for its calls, while any waits for that. */
 #define PQ_SERVER_WAIT_MS 5
 

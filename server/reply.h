@@ -23,6 +23,8 @@
 #define PQ_REASON_NO_REVISION "NO_REVISION"             /* none is active yet */
 #define PQ_REASON_NO_CATALOG "NO_CATALOG"               /* the server has a store and no catalog */
 #define PQ_REASON_FOLLOWS_ANOTHER "FOLLOWS_ANOTHER"     /* its catalog is another server's to change */
+#define PQ_REASON_REVISION_NOT_REACHED "REVISION_NOT_REACHED" /* what is in force is older than min_revision */
+#define PQ_REASON_KNOWLEDGE_TOO_OLD "KNOWLEDGE_TOO_OLD"       /* what is known of it is older than max_age_s */
 #define PQ_REASON_REFUSED "REFUSED"                     /* by the catalog: the message says why */
 #define PQ_REASON_INTERNAL "INTERNAL"
 

@@ -266,3 +266,16 @@ pq_revision_view_release(struct pq_revision_view *view)
 	pq_revision_release(view->revision);
 	*view = (struct pq_revision_view){0};
 }
+
+void
+pq_revision_leave(struct pq_revision_publisher *publisher, struct pq_revision_view *view)
+{
+	pthread_mutex_lock(&publisher->lock);
+	bool kept = publisher->n_left < PQ_SERVER_LEFT_MAX;
+	if (kept)
+		publisher->left[publisher->n_left++] = (struct pq_revision_left){view->revision, view->evaluator};
+	pthread_mutex_unlock(&publisher->lock);
+	if (!kept)
+		pq_revision_view_release(view);
+	*view = (struct pq_revision_view){0};
+}

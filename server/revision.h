@@ -111,4 +111,7 @@ PQ_MUST_USE enum pq_status pq_revision_evaluator(struct pq_revision_view *view, 
 
 void pq_revision_view_release(struct pq_revision_view *view);
 
+/** The same, where it takes too long for the caller's thread: it is left to pq_revision_reap(), if there is room. */
+void pq_revision_leave(struct pq_revision_publisher *publisher, struct pq_revision_view *view);
+
 #endif

@@ -87,6 +87,7 @@ pq_worker_init(struct pq_worker *worker, struct pq_server *server, unsigned plac
 	*worker = (struct pq_worker){.server = server, .places = places, .on_down = {on_down}};
 	pq_jobs_init(&worker->jobs);
 	pq_jobs_init(&worker->waiting);
+	pq_jobs_init(&worker->behind);
 	pq_arena_init(&worker->arena, PQ_SERVER_ARENA_BYTES);
 	if (!pq_unary_init_all(worker))
 		return false;
@@ -127,7 +128,7 @@ take_finished(struct pq_worker *worker)
 
 /*
  * The queue has no way to be woken from outside, so what other threads have done is looked at now and then. A worker that
- * is asked nothing leaves an old revision all the same; with batches under work it waits, for they would begin anew.
+ * is asked nothing leaves an old revision all the same.
  */
 static void
 see_state(struct pq_worker *worker)
@@ -139,8 +140,7 @@ see_state(struct pq_worker *worker)
 	if (state == worker->state)
 		return;
 	worker->state = state;
-	if (worker->jobs.n == 0)
-		pq_revision_adopt(&worker->server->revisions, &worker->view);
+	pq_term_adopt(&worker->term, &worker->server->revisions);
 	pq_stream_change_all(worker);
 }
 
@@ -207,6 +207,8 @@ static grpc_event
 go_idle(struct pq_worker *worker)
 {
 	send_collected(worker);
+	if (worker->behind.n > 0)
+		pq_frames_look(worker);
 	if (worker->jobs.n > 0) {
 		pq_frames_work(worker);
 		worker->unworked = 0;
@@ -234,16 +236,18 @@ run(void *context)
 			handle_event(worker, &event);
 		if (worker->unsent >= PQ_SERVER_EVENTS_A_FLUSH)
 			send_collected(worker);
-		if (worker->jobs.n > 0 && worker->unworked >= PQ_SERVER_EVENTS_A_SLICE) {
-			pq_frames_work(worker);
+		if (worker->unworked >= PQ_SERVER_EVENTS_A_SLICE) {
+			if (worker->behind.n > 0)
+				pq_frames_look(worker);
+			if (worker->jobs.n > 0)
+				pq_frames_work(worker);
 			worker->unworked = 0;
 		}
 		see_state(worker);
 	}
 	take_finished(worker);
 	pq_merge_release(&worker->merge);
-	pq_encoder_release(&worker->encoder);
-	pq_revision_view_release(&worker->view);
+	pq_term_release(worker->term);
 	pq_access_view_release(&worker->access);
 	return NULL;
 }
@@ -279,16 +283,6 @@ pq_worker_release(struct pq_worker *worker)
 	pq_upload_release_all(worker);
 	pq_supply_release_all(worker);
 	pq_arena_release(&worker->arena);
-}
-
-struct pq_encoder *
-pq_worker_encoder(struct pq_worker *worker)
-{
-	if (worker->encoded != worker->view.generation) {
-		pq_encoder_forget(&worker->encoder);
-		worker->encoded = worker->view.generation;
-	}
-	return &worker->encoder;
 }
 
 /* ---- handling one message --------------------------------------------------------------------------------------- */
@@ -349,9 +343,12 @@ dispatch(struct pq_worker *worker, const struct pq_rpc *rpc, grpc_byte_buffer *i
 	else
 		rpc->handler(worker, in != NULL || rpc->shape == PQ_RPC_UNARY ? &bytes : NULL, state, ret);
 	later->bytes = bytes;
+	later->deadline = deadline;
 	later->large = worker->large;
+	later->behind = worker->asked_sequence;
 	worker->large = NULL;
-	if (later->large == NULL)
+	worker->asked_sequence = 0;
+	if (later->large == NULL && later->behind == 0)
 		grpc_slice_unref(later->copy);
 }
 
@@ -470,11 +467,11 @@ pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_byte_bu
 {
 	later->began = pq_log_enabled(PQ_LOG_ERROR) ? gpr_now(GPR_CLOCK_MONOTONIC) : gpr_time_0(GPR_CLOCK_MONOTONIC);
 	dispatch(worker, &pq_rpcs[index], in, deadline, state, ret, later);
-	if (later->large != NULL)
-		return false;
-	pq_worker_count(worker, index, ret, later->bytes.len, later->began);
+	bool done = later->large == NULL && later->behind == 0;
+	if (done)
+		pq_worker_count(worker, index, ret, later->bytes.len, later->began);
 	pq_worker_reset_arena(worker);
-	return true;
+	return done;
 }
 
 void

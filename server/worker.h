@@ -8,12 +8,11 @@
 #ifndef PQ_SERVER_WORKER_H
 #define PQ_SERVER_WORKER_H
 
-#include "server/codec.h"
 #include "server/backdesk.h"
 #include "server/merge.h"
 #include "server/metrics.h"
-#include "server/revision.h"
 #include "server/rpc.h"
+#include "server/term.h"
 
 #include <pthread.h>
 
@@ -33,7 +32,9 @@ struct pq_jobs {
 
 /** A unary call whose handler did not finish. */
 struct pq_later {
-	struct pq_large *large;
+	struct pq_large *large; /* what is done of it; NULL: it waits for the revision */
+	uint64_t behind;        /* of this sequence; 0 = it does not */
+	gpr_timespec deadline;  /* of the monotonic clock */
 	struct pq_bytes bytes; /* of the message, and what keeps them if not the message itself */
 	grpc_slice copy;
 	gpr_timespec began;
@@ -51,10 +52,8 @@ struct pq_worker {
 	grpc_completion_queue *queue;
 	pthread_t thread;
 	struct pq_arena arena; /* scratch of the handler that runs */
-	struct pq_revision_view view;
+	struct pq_term *term;        /* the newest; NULL = none yet. By server/stand.h */
 	struct pq_access_view access;
-	struct pq_encoder encoder;
-	uint64_t encoded;         /* generation of the view whose rules the encoder knows */
 	struct pq_unary *unaries; /* of all methods, and of those that do not exist */
 	size_t n_unaries;
 	struct pq_stream *streams; /* open or posted; a list */
@@ -64,7 +63,9 @@ struct pq_worker {
 	struct pq_frames *frames;    /* calls of batches and frames, open or posted; a list */
 	struct pq_jobs jobs;         /* those of them that are under work, PQ_SERVER_JOBS at most: the first goes next */
 	struct pq_jobs waiting;      /* those that wait to be */
+	struct pq_jobs behind;       /* those that wait for a revision, PQ_SERVER_BEHIND at most */
 	struct pq_large *large;      /* what a handler has begun and not finished */
+	uint64_t asked_sequence;     /* that a handler's call has to wait for; 0 = none */
 	struct pq_large *spare;      /* for the next of these; a list */
 	size_t n_spare;
 	size_t frame_bytes;          /* that they hold */
@@ -150,9 +151,6 @@ bool pq_worker_handle(struct pq_worker *worker, enum pq_rpc_index index, grpc_by
 /** Leave the arena empty, and give back what is more than a worker keeps. */
 void pq_worker_reset_arena(struct pq_worker *worker);
 
-/** The worker's encoder, for decisions under the revision that its view has adopted. */
-struct pq_encoder *pq_worker_encoder(struct pq_worker *worker);
-
 /**
  * The worker sees that the server ends: posted calls come back undone, at once and in each worker. It tells its streams,
  * the first time.
@@ -176,7 +174,9 @@ void pq_stream_release_all(struct pq_worker *worker);
 
 /** Post a call of a method with batches or frames. */
 void pq_frames_post(struct pq_worker *worker, enum pq_rpc_index index);
-/** Go on with a unary call in slices. Takes over the call, its message, its metadata (another array is left) and `later`. */
+/** See which of the calls that wait for a revision need not any more. */
+void pq_frames_look(struct pq_worker *worker);
+/** Go on with a unary call in slices, or when its revision has come. Takes over the call, its message, its metadata (another array is left) and `later`. */
 void pq_frames_adopt(struct pq_worker *worker, enum pq_rpc_index index, grpc_call *call, grpc_byte_buffer *in,
                      grpc_metadata_array *metadata, const struct pq_later *later);
 /** Do a slice of the first call's work; there must be one among worker->jobs. */
@@ -193,8 +193,5 @@ void pq_upload_post(struct pq_worker *worker);
 void pq_upload_release_all(struct pq_worker *worker);
 void pq_supply_post(struct pq_worker *worker);
 void pq_supply_release_all(struct pq_worker *worker);
-
-/** Refuse because nothing was published yet. */
-void pq_refuse_without_revision(struct pq_worker *worker, struct pq_reply *ret);
 
 #endif

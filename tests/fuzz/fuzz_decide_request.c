@@ -42,6 +42,7 @@ there_and_back(const struct pq_request *request, struct pq_arena *arena)
 	Pratique__V1__DecideRequest *message;
 	struct pq_violations violations = {.arena = arena};
 	struct pq_request again;
+	struct pq_demand demand;
 
 	if (pq_request_to_message(request, arena, &message, NULL) != PQ_OK)
 		return;
@@ -49,7 +50,7 @@ there_and_back(const struct pq_request *request, struct pq_arena *arena)
 	uint8_t *bytes = malloc(len + 1);
 	must(bytes != NULL);
 	pratique__v1__decide_request__pack(message, bytes);
-	enum pq_status status = pq_request_decode(bytes, len, arena, &again, &violations);
+	enum pq_status status = pq_request_decode(bytes, len, arena, &again, &demand, &violations);
 	must(status == PQ_OK || status == PQ_ENOMEM);
 	must(status != PQ_OK || count(&again) == count(request));
 	free(bytes);
@@ -64,8 +65,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pq_arena_init(&arena, ARENA_BYTES);
 	struct pq_violations violations = {.arena = &arena};
 	struct pq_request request;
+	struct pq_demand demand;
 
-	enum pq_status status = pq_request_decode(data, size, &arena, &request, &violations);
+	enum pq_status status = pq_request_decode(data, size, &arena, &request, &demand, &violations);
 	must(status == PQ_OK || pq_violations_any(&violations) || status == PQ_ENOMEM);
 	if (status == PQ_OK)
 		there_and_back(&request, &arena);

@@ -76,13 +76,17 @@ codec_check_request(const uint8_t *data, size_t len, struct pq_arena *arena, str
                     bool *ret_plain)
 {
 	struct pq_request ours, theirs;
+	struct pq_demand our_demand, their_demand;
 	struct pq_violations violations = {.arena = arena};
-	bool plain = pq_request_decode_plain(data, len, arena, &ours);
-	enum pq_status status = pq_request_decode(data, len, arena, &theirs, &violations);
+	bool plain = pq_request_decode_plain(data, len, arena, &ours, &our_demand);
+	enum pq_status status = pq_request_decode(data, len, arena, &theirs, &their_demand, &violations);
 
 	must(!plain || status == PQ_OK || status == PQ_ENOMEM, "the reference refuses what the plain decoder takes");
-	if (plain && status == PQ_OK)
+	if (plain && status == PQ_OK) {
 		must_requests(&ours, &theirs);
+		must(our_demand.min_revision == their_demand.min_revision && our_demand.max_age_s == their_demand.max_age_s,
+		     "how new the law has to be");
+	}
 	*ret_plain = plain;
 	if (status != PQ_OK)
 		return false;
@@ -90,7 +94,19 @@ codec_check_request(const uint8_t *data, size_t len, struct pq_arena *arena, str
 	return true;
 }
 
-static const char digest[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+/* Of the fields that a Revision has, 0 to all are there by turns, and their numbers are short and long. */
+static void
+draw_answerer(const struct pq_decision *decision, struct pq_answerer *ret)
+{
+	static const uint64_t numbers[] = {0, 1, 127, 128, 1700000000, UINT32_MAX, INT64_MAX};
+	const size_t n = sizeof(numbers) / sizeof(numbers[0]);
+	size_t draw = (size_t)decision->as_of + decision->n_rules;
+
+	ret->digest = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+	ret->sequence = numbers[draw % n];
+	ret->activated_s = (int64_t)numbers[draw / n % n];
+	ret->age_s = (uint32_t)numbers[(draw + draw / n) % n];
+}
 
 static uint8_t *
 pack(const ProtobufCMessage *message, size_t *ret_len, struct pq_arena *arena)
@@ -124,13 +140,18 @@ void
 codec_check_decision(struct pq_encoder *encoder, const struct pq_decision *decision, struct pq_arena *arena)
 {
 	Pratique__V1__DecideResponse *message;
+	struct pq_answerer by;
 	const uint8_t *ours;
 	size_t len, expected_len;
 
-	must(pq_decision_to_message(decision, digest, arena, &message) == PQ_OK, "the reference has no message");
+	draw_answerer(decision, &by);
+	must(pq_decision_to_message(decision, &by, arena, &message) == PQ_OK, "the reference has no message");
 	uint8_t *expected = pack(&message->base, &expected_len, arena);
-	must(pq_encode_response(encoder, decision, digest, &ours, &len) == PQ_OK, "an answer is not encoded");
+	must(pq_encode_response(encoder, decision, &by, &ours, &len) == PQ_OK, "an answer is not encoded");
 	must(len == expected_len, "length of an answer");
 	must(memcmp(ours, expected, len) == 0, "bytes of an answer");
+	expected = pack(&message->revision->base, &expected_len, arena);
+	must(pq_encode_answerer(encoder, &by, &ours, &len) == PQ_OK, "a revision is not encoded");
+	must(len == expected_len && memcmp(ours, expected, len) == 0, "bytes of a revision");
 	check_result(encoder, decision, message, arena);
 }

@@ -42,10 +42,11 @@ static const char pack[] =
 	"  - { name: LAW, available: LICENSE_EXCEPTION_AVAILABLE, release_by: person.citizenship }\n"
 	"release: { fact: transaction_type, values: [deemed_export], replaces: destination }\n";
 
+/* With the edition, in the law and in the citation of what it requires, and the review. */
 static const char rules[] =
-	"- { id: tiny.law, kind: jurisdiction, cite: Law 1, jurisdiction: LAW }\n"
-	"- { id: tiny.bb, kind: requirement, cite: Law 2, authority: OFFICE, reason: ANY, label: ANY to BB,\n"
-	"    when: { destination: BB }, review: CASE_BY_CASE }\n"
+	"- { id: tiny.law, kind: jurisdiction, cite: Law 1%s, jurisdiction: LAW }\n"
+	"- { id: tiny.bb, kind: requirement, cite: Law 2%s, authority: OFFICE, reason: ANY, label: ANY to BB,\n"
+	"    when: { destination: BB }, review: %s }\n"
 	"- { id: tiny.small, kind: exception, cite: Law 3, exception: SMALL, overcomes: [ANY], considered: always,\n"
 	"    when: { value_usd: '<= 100' } }\n"
 	"- { id: tiny.black, kind: prohibition, cite: Law 4, text: A party is listed.,\n"
@@ -62,15 +63,18 @@ tiny_store_seal(const char *path)
 void
 tiny_store_seal_edition(const char *path, unsigned n)
 {
-	char head_pack[sizeof(head) + sizeof(pack) + 16];
-	char number[16] = "";
+	char head_pack[sizeof(head) + sizeof(pack) + 16], rules_of[sizeof(rules) + 80];
+	char number[16] = "", edition[24] = "";
 
-	if (n > 0)
+	if (n > 0) {
 		snprintf(number, sizeof(number), ", %u", n);
+		snprintf(edition, sizeof(edition), " of %u", n);
+	}
 	snprintf(head_pack, sizeof(head_pack), "%s%s%s", head, number, pack);
+	snprintf(rules_of, sizeof(rules_of), rules, edition, edition, n % 2 == 0 ? "CASE_BY_CASE" : "POLICY_OF_DENIAL");
 	const struct pq_pack_file files[] = {
 		{"tiny/pack.yaml", head_pack, strlen(head_pack)},
-		{"tiny/rules/rules.yaml", rules, sizeof(rules) - 1},
+		{"tiny/rules/rules.yaml", rules_of, strlen(rules_of)},
 	};
 	struct pq_arena arena;
 	struct pq_model *model;

@@ -12,7 +12,10 @@
 /** Seal it at `path`; aborts the test program with a message when that fails. */
 void tiny_store_seal(const char *path);
 
-/** The same law under a title of its own: for each `n` a store of another digest. */
+/**
+ * Edition `n` of it, from 1, with a digest of its own. Answers show it: tiny.law and tiny.bb are cited as "Law 1 of N" and
+ * "Law 2 of N", and an odd edition reviews by POLICY_OF_DENIAL.
+ */
 void tiny_store_seal_edition(const char *path, unsigned n);
 
 #endif

@@ -19,8 +19,11 @@ struct fixture {
 	struct pq_arena arena;
 	struct pq_violations violations;
 	struct pq_request before, after;
+	struct pq_demand demand;
 	struct pq_err err;
 };
+
+static const struct pq_answerer nobody = {.digest = ""};
 
 static int
 setup(void **state)
@@ -56,7 +59,7 @@ over_the_wire(struct fixture *f, const char *json)
 	uint8_t *bytes = malloc(len + 1);
 	assert_non_null(bytes);
 	pratique__v1__decide_request__pack(message, bytes);
-	enum pq_status status = pq_request_decode(bytes, len, &f->arena, &f->after, &f->violations);
+	enum pq_status status = pq_request_decode(bytes, len, &f->arena, &f->after, &f->demand, &f->violations);
 	free(bytes); /* the request must not point into it */
 	return status;
 }
@@ -277,9 +280,10 @@ make_decision(struct pq_decision *d)
 static void
 assert_decision_survives(struct fixture *f, const struct pq_decision *before, struct pq_decision *after)
 {
+	const struct pq_answerer by = {"00ff", UINT64_MAX, 1700000000, 7};
 	Pratique__V1__DecideResponse *message;
 
-	assert_int_equal(pq_decision_to_message(before, "00ff", &f->arena, &message), PQ_OK);
+	assert_int_equal(pq_decision_to_message(before, &by, &f->arena, &message), PQ_OK);
 	size_t len = pratique__v1__decide_response__get_packed_size(message);
 	uint8_t *bytes = malloc(len);
 	assert_non_null(bytes);
@@ -287,6 +291,9 @@ assert_decision_survives(struct fixture *f, const struct pq_decision *before, st
 	message = pratique__v1__decide_response__unpack(NULL, len, bytes);
 	assert_non_null(message);
 	assert_string_equal(message->revision->digest, "00ff");
+	assert_true(message->revision->sequence == UINT64_MAX);
+	assert_int_equal(message->revision->activated_s, 1700000000);
+	assert_int_equal(message->revision->age_s, 7);
 	assert_int_equal(pq_decision_from_message(message, &f->arena, after, &f->err), PQ_OK);
 	pratique__v1__decide_response__free_unpacked(message, NULL);
 	free(bytes);
@@ -327,7 +334,7 @@ test_rules_are_carried_once(void **state)
 	Pratique__V1__DecideResponse *message;
 
 	make_decision(&decision);
-	assert_int_equal(pq_decision_to_message(&decision, "", &f->arena, &message), PQ_OK);
+	assert_int_equal(pq_decision_to_message(&decision, &nobody, &f->arena, &message), PQ_OK);
 	assert_int_equal(message->n_rules, 3);
 }
 
@@ -372,7 +379,7 @@ test_memory_bound(void **state)
 	make_decision(&decision);
 	for (size_t limit = 0; limit < 6000; limit += 16) {
 		pq_arena_init(&small, limit);
-		enum pq_status status = pq_decision_to_message(&decision, "", &small, &message);
+		enum pq_status status = pq_decision_to_message(&decision, &nobody, &small, &message);
 		pq_arena_release(&small);
 		if (status == PQ_OK)
 			return;
@@ -399,7 +406,7 @@ test_replies_that_make_no_sense(void **state)
 	Pratique__V1__DecideResponse *message;
 
 	make_decision(&decision);
-	assert_int_equal(pq_decision_to_message(&decision, "", &f->arena, &message), PQ_OK);
+	assert_int_equal(pq_decision_to_message(&decision, &nobody, &f->arena, &message), PQ_OK);
 
 	Pratique__V1__Decision *whole = message->decision;
 	message->decision = NULL;

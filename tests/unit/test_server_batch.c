@@ -253,6 +253,7 @@ test_slices(void **state)
 	struct pq_reply reply;
 	struct pq_revision *revision;
 	struct pq_err err = {0};
+	uint64_t sequence;
 	size_t len, slices = 1, n = 20000;
 	char *bytes = batch(0, n, &len);
 	const struct pq_bytes in = {(const uint8_t *)bytes, len};
@@ -265,10 +266,13 @@ test_slices(void **state)
 	assert_int_equal(pq_revision_open(served->store, &revision, &err), PQ_OK);
 	pq_revision_publish(&server->revisions, revision);
 	assert_true(pq_batch_begin(&work, &worker, &in, &reply));
-	while (!pq_batch_step(&work, &worker, &reply)) {
+	while (pq_batch_step(&work, &worker, &sequence, &reply) == PQ_UNFINISHED) {
+		struct pq_stand newest = {0};
 		assert_int_equal(worker.arena.used, 0);
 		assert_true(work.n_done > 0 && work.n_done < n);
-		assert_int_equal(work.generation, slices == 1 ? 1 : 2);
+		assert_int_equal(work.stand.term->view.generation, 1);
+		assert_true(pq_stand_take(&worker, &newest, &reply));
+		assert_int_equal(newest.term->view.generation, slices == 1 ? 1 : 2);
 		if (++slices == 2) {
 			assert_int_equal(pq_revision_open(served->store, &revision, &err), PQ_OK);
 			pq_revision_publish(&server->revisions, revision);
@@ -282,8 +286,7 @@ test_slices(void **state)
 	pratique__v1__batch_decide_response__free_unpacked(answers, NULL);
 	grpc_slice_unref(reply.payload);
 	pq_batch_release(&work);
-	pq_encoder_release(&worker.encoder);
-	pq_revision_view_release(&worker.view);
+	pq_term_release(worker.term);
 	pq_revision_publisher_release(&server->revisions);
 	pq_arena_release(&worker.arena);
 	free(bytes);

@@ -433,6 +433,10 @@ test_health_check(void **state)
 	assert_int_equal(end.code, GRPC_STATUS_OK);
 	assert_int_equal(health_of(end.reply, end.reply_len), SERVING);
 	raw_end_free(&end);
+	raw_call(&f->client, CHECK, "\x0a\x08liveness", 10, TIMEOUT_MS, false, &end);
+	assert_int_equal(end.code, GRPC_STATUS_OK);
+	assert_int_equal(health_of(end.reply, end.reply_len), SERVING);
+	raw_end_free(&end);
 	assert_code(f, CHECK, "\x0a\x01x", 3, GRPC_STATUS_NOT_FOUND, "");
 	assert_code(f, CHECK, "\x0a\x05x", 3, GRPC_STATUS_INVALID_ARGUMENT, "");
 }

@@ -77,6 +77,9 @@ bytes_of(struct fixture *f, size_t i, unsigned near_misses, const uint8_t **ret,
 		fail_msg("%s: %s", source, err.msg);
 	read.request.near_misses = near_misses;
 	assert_int_equal(pq_request_to_message(&read.request, &f->arena, &message, &err), PQ_OK);
+	/* Many with numbers that are plain, and some with those that are too long for that. */
+	message->min_revision = i % 8 == 1 ? i : i % 64 == 3 ? UINT64_MAX - i : 0;
+	message->max_age_s = i % 8 == 2 ? (uint32_t)i : i % 64 == 5 ? UINT32_MAX : 0;
 	*ret_len = pratique__v1__decide_request__get_packed_size(message);
 	uint8_t *bytes = pq_arena_alloc(&f->arena, *ret_len + 1);
 	assert_non_null(bytes);

@@ -8,6 +8,7 @@
 #include "server/batch.h"
 #include "server/large.h"
 #include "tests/support/served.h"
+#include "tests/support/tiny_store.h"
 
 #include "pratique/v1/batch.pb-c.h"
 
@@ -80,7 +81,6 @@ worker_new(struct served *served)
 	pq_arena_init(&worker->arena, PQ_SERVER_ARENA_BYTES);
 	pq_revision_publisher_init(&server->revisions);
 	publish(server, served->store);
-	pq_revision_adopt(&server->revisions, &worker->view);
 	return worker;
 }
 
@@ -88,20 +88,31 @@ static void
 worker_free(struct pq_worker *worker)
 {
 	pq_large_release_all(worker);
-	pq_encoder_release(&worker->encoder);
-	pq_revision_view_release(&worker->view);
+	pq_term_release(worker->term);
 	pq_revision_publisher_release(&worker->server->revisions);
 	pq_arena_release(&worker->arena);
 	free(worker->server);
 	free(worker);
 }
 
+/* On the newest revision. */
+static struct pq_stand
+stand_of(struct pq_worker *worker)
+{
+	struct pq_stand stand = {0};
+	struct pq_reply reply;
+
+	assert_true(pq_stand_take(worker, &stand, &reply));
+	return stand;
+}
+
 static struct pq_bytes
-answer(struct pq_worker *worker, const struct pq_decision *decision, struct pq_arena *arena)
+answer(struct pq_worker *worker, const struct pq_stand *stand, const struct pq_decision *decision,
+       struct pq_arena *arena)
 {
 	struct pq_reply reply;
 
-	pq_decide_reply(worker, decision, &reply);
+	pq_decide_reply(worker, stand, decision, &reply);
 	assert_int_equal(reply.code, GRPC_STATUS_OK);
 	struct pq_bytes bytes = {NULL, GRPC_SLICE_LENGTH(reply.payload)};
 	uint8_t *copy = pq_arena_alloc(arena, bytes.len);
@@ -116,13 +127,14 @@ answer(struct pq_worker *worker, const struct pq_decision *decision, struct pq_a
 static struct pq_bytes
 decide_whole(struct pq_worker *worker, const struct pq_bytes *in, struct pq_arena *arena)
 {
+	struct pq_stand stand = stand_of(worker);
 	struct pq_large *large = NULL;
 	struct pq_decision decision;
 	struct pq_reply reply;
 
-	assert_int_equal(pq_decide_bytes(worker, in, FOR_EVER, &large, &decision, &reply), PQ_DECIDED);
+	assert_int_equal(pq_decide_bytes(worker, &stand, in, FOR_EVER, &large, NULL, &decision, &reply), PQ_DECIDED);
 	assert_null(large);
-	return answer(worker, &decision, arena);
+	return answer(worker, &stand, &decision, arena);
 }
 
 /* Each step leaves the worker free for another request, and the answer is the same. */
@@ -134,12 +146,13 @@ test_steps(void **state)
 	struct pq_bytes in = request(&served->arena, 100), other = request(&served->arena, 1);
 	struct pq_bytes whole = decide_whole(worker, &in, &served->arena);
 	struct pq_bytes small = decide_whole(worker, &other, &served->arena);
+	struct pq_stand stand = stand_of(worker);
 	struct pq_large *large = NULL;
 	struct pq_decision decision;
 	struct pq_reply reply;
 	size_t steps = 1;
 
-	enum pq_progress progress = pq_decide_bytes(worker, &in, AT_ONCE, &large, &decision, &reply);
+	enum pq_progress progress = pq_decide_bytes(worker, &stand, &in, AT_ONCE, &large, NULL, &decision, &reply);
 	for (; progress == PQ_UNFINISHED; steps++) {
 		assert_non_null(large);
 		assert_int_equal(worker->arena.used, 0);
@@ -150,34 +163,44 @@ test_steps(void **state)
 	assert_int_equal(progress, PQ_DECIDED);
 	assert_null(large);
 	assert_int_equal(steps, 200); /* each line is bound, and each is decided */
-	struct pq_bytes in_steps = answer(worker, &decision, &served->arena);
+	struct pq_bytes in_steps = answer(worker, &stand, &decision, &served->arena);
 	assert_true(in_steps.len == whole.len && memcmp(in_steps.data, whole.data, whole.len) == 0);
 	worker_free(worker);
 }
 
-/* A revision that comes in between: the request begins anew under it. The old one may be gone. */
+/*
+ * Another edition comes in between: the request goes on under the one that it began under, beside others under the new
+ * one, and its answer is the old one's.
+ */
 static void
-test_begins_anew(void **state)
+test_keeps_its_term(void **state)
 {
 	struct served *served = *state;
 	struct pq_worker *worker = worker_new(served);
-	struct pq_bytes in = request(&served->arena, 10);
+	struct pq_bytes in = request(&served->arena, 10), other = request(&served->arena, 1);
 	struct pq_bytes whole = decide_whole(worker, &in, &served->arena);
+	struct pq_stand stand = stand_of(worker);
 	struct pq_large *large = NULL;
 	struct pq_decision decision;
 	struct pq_reply reply;
-	size_t steps = 0;
+	char path[128];
+	size_t steps = 1;
 
-	assert_int_equal(pq_decide_bytes(worker, &in, AT_ONCE, &large, &decision, &reply), PQ_UNFINISHED);
-	for (size_t i = 0; i < 15; i++)
-		assert_int_equal(pq_large_step(&large, AT_ONCE, &decision, &reply), PQ_UNFINISHED);
-	publish(worker->server, served->store);
-	pq_revision_adopt(&worker->server->revisions, &worker->view);
-	while (pq_large_step(&large, AT_ONCE, &decision, &reply) == PQ_UNFINISHED)
-		steps++;
+	pq_term_hold(stand.term);
+	assert_int_equal(pq_decide_bytes(worker, &stand, &in, AT_ONCE, &large, NULL, &decision, &reply), PQ_UNFINISHED);
+	snprintf(path, sizeof(path), "%s/second.mdb", served->folder);
+	tiny_store_seal_edition(path, 2);
+	publish(worker->server, path);
+	unlink(path);
+	struct pq_bytes newer = decide_whole(worker, &in, &served->arena);
+	assert_true(newer.len != whole.len || memcmp(newer.data, whole.data, whole.len) != 0);
+	assert_ptr_not_equal(worker->term, stand.term);
+	for (; pq_large_step(&large, AT_ONCE, &decision, &reply) == PQ_UNFINISHED; steps++)
+		decide_whole(worker, &other, &served->arena);
 	assert_int_equal(steps, 19);
-	struct pq_bytes anew = answer(worker, &decision, &served->arena);
-	assert_true(anew.len == whole.len && memcmp(anew.data, whole.data, whole.len) == 0);
+	struct pq_bytes older = answer(worker, &stand, &decision, &served->arena);
+	assert_true(older.len == whole.len && memcmp(older.data, whole.data, whole.len) == 0);
+	pq_term_release(stand.term);
 	worker_free(worker);
 }
 
@@ -194,17 +217,19 @@ test_dropped_and_refused(void **state)
 								   "\x4a\x00"
 								   "\x4a\x00";
 	const struct pq_bytes refused = {wrong, sizeof(wrong) - 1};
+	struct pq_stand stand = stand_of(worker);
 	struct pq_large *large = NULL;
 	struct pq_decision decision;
 	struct pq_reply reply;
 
 	for (size_t i = 0; i < 2 * PQ_SERVER_JOBS; i++) {
-		assert_int_equal(pq_decide_bytes(worker, &in, AT_ONCE, &large, &decision, &reply), PQ_UNFINISHED);
+		assert_int_equal(pq_decide_bytes(worker, &stand, &in, AT_ONCE, &large, NULL, &decision, &reply),
+		                 PQ_UNFINISHED);
 		pq_large_drop(large);
 		large = NULL;
 		assert_int_equal(worker->n_spare, 1);
 	}
-	enum pq_progress progress = pq_decide_bytes(worker, &refused, FOR_EVER, &large, &decision, &reply);
+	enum pq_progress progress = pq_decide_bytes(worker, &stand, &refused, FOR_EVER, &large, NULL, &decision, &reply);
 	assert_int_equal(progress, PQ_REFUSED);
 	assert_null(large);
 	assert_int_equal(reply.code, GRPC_STATUS_INVALID_ARGUMENT);
@@ -223,6 +248,7 @@ test_in_a_batch(void **state)
 	uint8_t *bytes = pq_arena_alloc(&served->arena, in.len + 8);
 	struct pq_batch work = {0};
 	struct pq_reply reply;
+	uint64_t sequence;
 	size_t head = 0, slices = 1;
 
 	bytes[head++] = 1 << 3 | PQ_WIRE_BYTES;
@@ -231,7 +257,7 @@ test_in_a_batch(void **state)
 	memcpy(bytes + head, in.data, in.len);
 	const struct pq_bytes whole = {bytes, head + in.len};
 	assert_true(pq_batch_begin(&work, worker, &whole, &reply));
-	for (; !pq_batch_step(&work, worker, &reply); slices++) {
+	for (; pq_batch_step(&work, worker, &sequence, &reply) == PQ_UNFINISHED; slices++) {
 		assert_int_equal(worker->arena.used, 0);
 		assert_int_equal(work.n_done, 0);
 		assert_non_null(work.large);
@@ -360,7 +386,7 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_steps),        TEST(test_begins_anew), TEST(test_dropped_and_refused), TEST(test_in_a_batch),
+		TEST(test_steps),        TEST(test_keeps_its_term), TEST(test_dropped_and_refused), TEST(test_in_a_batch),
 		TEST(test_many_at_once), TEST(test_deadline),    TEST(test_at_the_end),
 	};
 

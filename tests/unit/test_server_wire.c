@@ -106,12 +106,13 @@ static enum pq_status
 decode(struct fixture *f)
 {
 	struct pq_request request;
+	struct pq_demand demand;
 	/* Of exactly that size, so that reading past the end is seen. */
 	uint8_t *exact = malloc(f->bytes.len > 0 ? f->bytes.len : 1);
 
 	assert_non_null(exact);
 	memcpy(exact, f->bytes.at, f->bytes.len);
-	enum pq_status status = pq_request_decode(exact, f->bytes.len, &f->arena, &request, &f->violations);
+	enum pq_status status = pq_request_decode(exact, f->bytes.len, &f->arena, &request, &demand, &f->violations);
 	free(exact);
 	return status;
 }
@@ -498,9 +499,10 @@ test_memory_bound(void **state)
 	for (size_t limit = 64; limit < 40000; limit += 1000) {
 		struct pq_arena small;
 		struct pq_request request;
+		struct pq_demand demand;
 		pq_arena_init(&small, limit);
 		struct pq_violations violations = {.arena = &small};
-		enum pq_status status = pq_request_decode(f->bytes.at, f->bytes.len, &small, &request, &violations);
+		enum pq_status status = pq_request_decode(f->bytes.at, f->bytes.len, &small, &request, &demand, &violations);
 		assert_int_equal(status, PQ_ENOMEM);
 		pq_arena_release(&small);
 	}
