@@ -72,8 +72,11 @@ certificate client ca 30
 openssl pkcs8 -topk8 -nocrypt -in "$scratch/client.key" -out "$scratch/client.pkcs8" || exit 1
 echo 'decide cn:client' >"$scratch/roles"
 
-start plain --store "$scratch/us.mdb" --listen "unix:$scratch/plain.sock" --listen 127.0.0.1:0
-start tls --store "$scratch/us.mdb" --listen 127.0.0.1:0 --tls-cert "$scratch/server.pem" \
+# From a catalog, for a store alone has no sequence that a client could ask for.
+exits 0 "$PRATIQUE" publish --data "$scratch/data" "$scratch/us.mdb" --activate
+cp -r "$scratch/data" "$scratch/data-tls"
+start plain --data "$scratch/data" --listen "unix:$scratch/plain.sock" --listen 127.0.0.1:0
+start tls --data "$scratch/data-tls" --listen 127.0.0.1:0 --tls-cert "$scratch/server.pem" \
 	--tls-key "$scratch/server.key" --tls-client-ca "$scratch/ca.pem" --roles "$scratch/roles"
 [ "$failures" -eq 0 ] || finish
 mkfifo "$scratch/relay.fifo"

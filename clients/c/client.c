@@ -58,15 +58,18 @@ show_decision(const Pratique__V1__Decision *d, Pratique__V1__Rule **rules, size_
 		printf("  warning: %s\n", d->warnings[i]->text);
 }
 
-static void
-show_detail(const Google__Protobuf__Any *any)
+/* True: it has this reason, which is for programs. */
+static bool
+show_detail(const Google__Protobuf__Any *any, const char *reason)
 {
+	bool has = false;
 	const char *slash = strrchr(any->type_url, '/'), *name = slash != NULL ? slash + 1 : any->type_url;
 
 	if (strcmp(name, "google.rpc.ErrorInfo") == 0) {
 		Google__Rpc__ErrorInfo *info = google__rpc__error_info__unpack(NULL, any->value.len, any->value.data);
 		if (info != NULL)
 			printf("  reason %s\n", info->reason);
+		has = info != NULL && strcmp(info->reason, reason) == 0;
 		google__rpc__error_info__free_unpacked(info, NULL);
 	} else if (strcmp(name, "google.rpc.BadRequest") == 0) {
 		Google__Rpc__BadRequest *bad = google__rpc__bad_request__unpack(NULL, any->value.len, any->value.data);
@@ -74,24 +77,29 @@ show_detail(const Google__Protobuf__Any *any)
 			printf("  field %s: %s\n", bad->field_violations[i]->field, bad->field_violations[i]->description);
 		google__rpc__bad_request__free_unpacked(bad, NULL);
 	}
+	return has;
 }
 
-static void
-show_status(int code, const char *message, const Google__Rpc__Status *status)
+static bool
+show_status(int code, const char *message, const Google__Rpc__Status *status, const char *reason)
 {
+	bool has = false;
+
 	printf("  refused %d: %s\n", code, message);
 	for (size_t i = 0; status != NULL && i < status->n_details; i++)
-		show_detail(status->details[i]);
+		has |= show_detail(status->details[i], reason);
+	return has;
 }
 
-static void
-show_failure(const struct call_status *status)
+/* True: the call failed for this reason. */
+static bool
+show_failure(const struct call_status *status, const char *reason)
 {
 	Google__Rpc__Status *rich = google__rpc__status__unpack(NULL, status->n_details, status->details);
+	bool has = status->code != GRPC_STATUS_OK && show_status((int)status->code, status->message, rich, reason);
 
-	if (status->code != GRPC_STATUS_OK)
-		show_status((int)status->code, status->message, rich);
 	google__rpc__status__free_unpacked(rich, NULL);
+	return has;
 }
 
 static void
@@ -102,7 +110,7 @@ show_results(Pratique__V1__DecideResult **results, size_t n, Pratique__V1__Rule 
 		if (results[i]->result_case == PRATIQUE__V1__DECIDE_RESULT__RESULT_DECIDED)
 			show_decision(results[i]->decided->decision, rules, n_rules);
 		else
-			show_status(results[i]->error->code, results[i]->error->message, results[i]->error);
+			show_status(results[i]->error->code, results[i]->error->message, results[i]->error, "");
 	}
 }
 
@@ -149,8 +157,21 @@ tell_missing(json_t *told, const json_t *answers, const Pratique__V1__Decision *
 	return any;
 }
 
+/* The server is behind. Another one may not be; or older law will do, if whoever asks says so. */
 static bool
-decide_once(struct client *client, json_t *told, const json_t *answers)
+take_less(json_t *told, json_t *otherwise)
+{
+	json_t *revision = json_object_get(told, "min_revision");
+
+	if (otherwise == NULL || json_equal(revision, otherwise))
+		return false;
+	printf("  asked again for revision %lld\n", (long long)json_integer_value(otherwise));
+	json_object_set(told, "min_revision", otherwise);
+	return true;
+}
+
+static bool
+decide_once(struct client *client, json_t *told, const json_t *step)
 {
 	ProtobufCMessage *request = proto_json_read(&pratique__v1__decide_request__descriptor, told);
 	struct call_status status;
@@ -160,10 +181,13 @@ decide_once(struct client *client, json_t *told, const json_t *answers)
 		exit(1);
 	answered = NULL;
 	client_call(client, SERVICE "Decide", &request, 1, on_decided, &status);
-	show_failure(&status);
+	if (show_failure(&status, "REVISION_NOT_REACHED"))
+		more = take_less(told, json_object_get(step, "else_min_revision"));
 	if (answered != NULL) {
 		show_decision(answered->decision, answered->rules, answered->n_rules);
-		more = tell_missing(told, answers, answered->decision);
+		if (json_object_get(told, "min_revision") != NULL)
+			printf("  by revision %llu\n", (unsigned long long)answered->revision->sequence);
+		more = tell_missing(told, json_object_get(step, "answers"), answered->decision);
 	}
 	pratique__v1__decide_response__free_unpacked(answered, NULL);
 	protobuf_c_message_free_unpacked(request, NULL);
@@ -176,7 +200,7 @@ decide(struct client *client, const json_t *step)
 {
 	json_t *told = json_copy(json_object_get(step, "decide"));
 
-	while (decide_once(client, told, json_object_get(step, "answers")))
+	while (decide_once(client, told, step))
 		;
 	json_decref(told);
 }
@@ -223,7 +247,7 @@ decide_many(struct client *client, const char *method, const ProtobufCMessageDes
 	if (messages == NULL)
 		exit(1);
 	client_call(client, method, messages, n, answer, &status);
-	show_failure(&status);
+	show_failure(&status, "");
 	call_status_free(&status);
 	for (size_t i = 0; i < n; i++)
 		protobuf_c_message_free_unpacked(messages[i], NULL);

@@ -34,6 +34,11 @@ read_value(const ProtobufCFieldDescriptor *field, const json_t *from, void *to)
 			return refuse(field, "must be a whole number");
 		*(uint32_t *)to = (uint32_t)json_integer_value(from);
 		return true;
+	case PROTOBUF_C_TYPE_UINT64:
+		if (!json_is_integer(from) || json_integer_value(from) < 0)
+			return refuse(field, "must be a whole number");
+		*(uint64_t *)to = (uint64_t)json_integer_value(from);
+		return true;
 	case PROTOBUF_C_TYPE_ENUM:
 		value = json_is_string(from)
 		            ? protobuf_c_enum_descriptor_get_value_by_name(field->descriptor, json_string_value(from))
@@ -56,6 +61,7 @@ size_of(const ProtobufCFieldDescriptor *field)
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_BOOL: return sizeof(protobuf_c_boolean);
 	case PROTOBUF_C_TYPE_UINT32: return sizeof(uint32_t);
+	case PROTOBUF_C_TYPE_UINT64: return sizeof(uint64_t);
 	case PROTOBUF_C_TYPE_ENUM: return sizeof(int);
 	default: return sizeof(void *);
 	}

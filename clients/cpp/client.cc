@@ -107,23 +107,28 @@ static void ShowDecision(const v1::Decision &decision, const Rules &rules) {
     std::cout << "  warning: " << warning.text() << "\n";
 }
 
-static void ShowStatus(int code, const std::string &message, const pb::RepeatedPtrField<pb::Any> &details) {
+// Returns the reason, for programs.
+static std::string ShowStatus(int code, const std::string &message, const pb::RepeatedPtrField<pb::Any> &details) {
+  std::string reason;
   std::cout << "  refused " << code << ": " << message << "\n";
   for (const auto &detail : details) {
     google::rpc::ErrorInfo info;
     google::rpc::BadRequest bad;
-    if (detail.UnpackTo(&info))
-      std::cout << "  reason " << info.reason() << "\n";
-    else if (detail.UnpackTo(&bad))
+    if (detail.UnpackTo(&info)) {
+      reason = info.reason();
+      std::cout << "  reason " << reason << "\n";
+    } else if (detail.UnpackTo(&bad)) {
       for (const auto &violation : bad.field_violations())
         std::cout << "  field " << violation.field() << ": " << violation.description() << "\n";
+    }
   }
+  return reason;
 }
 
-static void ShowError(const grpc::Status &error) {
+static std::string ShowError(const grpc::Status &error) {
   google::rpc::Status status;
   status.ParseFromString(error.error_details());
-  ShowStatus(error.error_code(), error.error_message(), status.details());
+  return ShowStatus(error.error_code(), error.error_message(), status.details());
 }
 
 template <typename Answer> static void ShowResults(const Answer &answer) {
@@ -142,6 +147,7 @@ template <typename Answer> static void ShowResults(const Answer &answer) {
 static void Decide(Stub &stub, const Json &step, double seconds) {
   pb::Value told = step.at("decide");
   auto &said = *told.mutable_struct_value()->mutable_fields();
+  bool otherwise = step.count("else_min_revision") > 0;
 
   for (;;) {
     grpc::ClientContext context;
@@ -149,10 +155,17 @@ static void Decide(Stub &stub, const Json &step, double seconds) {
     SetDeadline(context, seconds);
     grpc::Status status = stub.Decide(&context, RequestOf(told), &answer);
     if (!status.ok()) {
-      ShowError(status);
-      return;
+      // The server is behind. Another one may not be; or older law will do, if whoever asks says so.
+      if (ShowError(status) != "REVISION_NOT_REACHED" || !otherwise)
+        return;
+      otherwise = false;
+      said["min_revision"] = step.at("else_min_revision");
+      std::cout << "  asked again for revision " << said["min_revision"].number_value() << "\n";
+      continue;
     }
     ShowDecision(answer.decision(), answer.rules());
+    if (said.count("min_revision") > 0)
+      std::cout << "  by revision " << answer.revision().sequence() << "\n";
     // What is missing is named. Whoever knows it is asked; here the scenario knows.
     if (step.count("answers") == 0)
       return;

@@ -44,11 +44,12 @@ type scenario struct {
 }
 
 type step struct {
-	Name    string
-	Decide  fields
-	Answers map[string]fields
-	Batch   []fields
-	Stream  [][]fields
+	Name      string
+	Decide    fields
+	Answers   map[string]fields
+	Otherwise *uint64 `json:"else_min_revision"`
+	Batch     []fields
+	Stream    [][]fields
 }
 
 func openConnection(target, ca, cert, key string) (*grpc.ClientConn, error) {
@@ -131,18 +132,20 @@ func showDecision(d *pratique.Decision, rules []*pratique.Rule) {
 	}
 }
 
-func showStatus(s *status.Status) {
+func showStatus(s *status.Status) (reason string) {
 	say("refused %d: %s", s.Code(), s.Message())
 	for _, detail := range s.Details() {
 		switch detail := detail.(type) {
 		case *rpc.ErrorInfo:
-			say("reason %s", detail.Reason)
+			reason = detail.Reason
+			say("reason %s", reason)
 		case *rpc.BadRequest:
 			for _, v := range detail.FieldViolations {
 				say("field %s: %s", v.Field, v.Description)
 			}
 		}
 	}
+	return reason
 }
 
 func showResults(results []*pratique.DecideResult, rules []*pratique.Rule) {
@@ -175,15 +178,25 @@ func known(missing []*pratique.MissingFact, answers map[string]fields, told fiel
 }
 
 func decide(client pratique.DecisionServiceClient, s step, within time.Duration) error {
-	told := s.Decide
+	told, otherwise := s.Decide, s.Otherwise
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), within)
 		answer, err := client.Decide(ctx, requestOf(told))
 		cancel()
 		if err != nil {
-			return err
+			// The server is behind. Another one may not be; or older law will do, if whoever asks says so.
+			if showStatus(status.Convert(err)) != "REVISION_NOT_REACHED" || otherwise == nil {
+				return nil
+			}
+			say("asked again for revision %d", *otherwise)
+			told["min_revision"] = json.RawMessage(fmt.Sprint(*otherwise))
+			otherwise = nil
+			continue
 		}
 		showDecision(answer.Decision, answer.Rules)
+		if _, asked := told["min_revision"]; asked {
+			say("by revision %d", answer.Revision.GetSequence())
+		}
 		// What is missing is named. Whoever knows it is asked; here the scenario knows.
 		names := known(answer.Decision.Missing, s.Answers, told)
 		if len(names) == 0 {

@@ -130,25 +130,29 @@ public final class Client {
     decision.getWarningsList().forEach(w -> say("warning: %s", w.getText()));
   }
 
-  private static void showStatus(int code, String message, List<Any> details) throws InvalidProtocolBufferException {
+  /** Returns the reason, for programs. */
+  private static String showStatus(int code, String message, List<Any> details) throws InvalidProtocolBufferException {
+    String reason = "";
     say("refused %d: %s", code, message);
     for (Any detail : details) {
       if (detail.is(ErrorInfo.class)) {
-        say("reason %s", detail.unpack(ErrorInfo.class).getReason());
+        reason = detail.unpack(ErrorInfo.class).getReason();
+        say("reason %s", reason);
       } else if (detail.is(BadRequest.class)) {
         detail.unpack(BadRequest.class).getFieldViolationsList()
             .forEach(v -> say("field %s: %s", v.getField(), v.getDescription()));
       }
     }
+    return reason;
   }
 
   private static final Metadata.Key<byte[]> DETAILS =
       Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
 
-  private static void showError(StatusRuntimeException error) throws InvalidProtocolBufferException {
+  private static String showError(StatusRuntimeException error) throws InvalidProtocolBufferException {
     byte[] bytes = error.getTrailers() == null ? null : error.getTrailers().get(DETAILS);
     List<Any> details = bytes == null ? List.of() : com.google.rpc.Status.parseFrom(bytes).getDetailsList();
-    showStatus(error.getStatus().getCode().value(), error.getStatus().getDescription(), details);
+    return showStatus(error.getStatus().getCode().value(), error.getStatus().getDescription(), details);
   }
 
   private static void showResults(List<DecideResult> results, List<Rule> rules) throws InvalidProtocolBufferException {
@@ -168,9 +172,25 @@ public final class Client {
   private void decide(JsonObject step) throws InvalidProtocolBufferException {
     JsonObject told = step.getAsJsonObject("decide").deepCopy();
     JsonObject answers = step.has("answers") ? step.getAsJsonObject("answers") : new JsonObject();
+    JsonElement otherwise = step.get("else_min_revision");
     for (;;) {
-      DecideResponse answer = stub().decide(requestOf(told));
+      DecideResponse answer;
+      try {
+        answer = stub().decide(requestOf(told));
+      } catch (StatusRuntimeException e) {
+        // The server is behind. Another one may not be; or older law will do, if whoever asks says so.
+        if (!showError(e).equals("REVISION_NOT_REACHED") || otherwise == null) {
+          return;
+        }
+        say("asked again for revision %d", otherwise.getAsLong());
+        told.add("min_revision", otherwise);
+        otherwise = null;
+        continue;
+      }
       showDecision(answer.getDecision(), answer.getRulesList());
+      if (told.has("min_revision")) {
+        say("by revision %s", Long.toUnsignedString(answer.getRevision().getSequence()));
+      }
       // What is missing is named. Whoever knows it is asked; here the scenario knows.
       List<String> known = new ArrayList<>();
       for (MissingFact missing : answer.getDecision().getMissingList()) {

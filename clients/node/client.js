@@ -9,7 +9,7 @@ const loader = require('@grpc/proto-loader');
 const protobuf = require('protobufjs');
 
 const protos = path.join(__dirname, '..', '..', 'proto');
-const options = { keepCase: true, enums: String, defaults: true, oneofs: true, includeDirs: [protos] };
+const options = { keepCase: true, enums: String, longs: String, defaults: true, oneofs: true, includeDirs: [protos] };
 const { pratique } = grpc.loadPackageDefinition(loader.loadSync('pratique/v1/decision_service.proto', options));
 
 // A call that found no server is tried again, within its deadline.
@@ -68,24 +68,28 @@ const root = new protobuf.Root();
 root.resolvePath = (origin, target) => (path.isAbsolute(target) ? target : path.join(protos, target));
 root.loadSync(['google/rpc/status.proto', 'google/rpc/error_details.proto'], { keepCase: true });
 
+// Returns the reason, for programs.
 function showStatus(code, message, details) {
+  let reason = '';
   say(`refused ${code}: ${message}`);
   for (const { type_url, value } of details) {
     const name = type_url.slice(type_url.lastIndexOf('/') + 1);
     if (name === 'google.rpc.ErrorInfo') {
-      say(`reason ${root.lookupType(name).decode(value).reason}`);
+      ({ reason } = root.lookupType(name).decode(value));
+      say(`reason ${reason}`);
     } else if (name === 'google.rpc.BadRequest') {
       for (const { field, description } of root.lookupType(name).decode(value).field_violations) {
         say(`field ${field}: ${description}`);
       }
     }
   }
+  return reason;
 }
 
 function showError(error) {
   const [bytes] = error.metadata.get('grpc-status-details-bin');
   const details = bytes ? root.lookupType('google.rpc.Status').decode(bytes).details : [];
-  showStatus(error.code, error.details, details);
+  return showStatus(error.code, error.details, details);
 }
 
 function showResults({ results, rules }) {
@@ -102,9 +106,23 @@ async function decide(client, step, seconds) {
   const ask = promisify(client.Decide.bind(client));
   const told = { ...step.decide };
   const answers = step.answers ?? {};
+  let otherwise = step.else_min_revision;
   for (;;) {
-    const { decision, rules } = await ask(told, deadline(seconds));
+    let answer;
+    try {
+      answer = await ask(told, deadline(seconds));
+    } catch (error) {
+      if (error.metadata === undefined) throw error;
+      // The server is behind. Another one may not be; or older law will do, if whoever asks says so.
+      if (showError(error) !== 'REVISION_NOT_REACHED' || otherwise === undefined) return;
+      say(`asked again for revision ${otherwise}`);
+      told.min_revision = otherwise;
+      otherwise = undefined;
+      continue;
+    }
+    const { decision, rules, revision } = answer;
     showDecision(decision, rules);
+    if ('min_revision' in told) say(`by revision ${revision.sequence}`);
     // What is missing is named. Whoever knows it is asked; here the scenario knows.
     const known = decision.missing
       .map(({ name }) => name)

@@ -65,17 +65,20 @@ def show_decision(decision, rules):
 
 
 def show_status(code, message, details):
+    reason = ""
     print(f"  refused {code}: {message}")
     for detail in details:
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             info = error_details_pb2.ErrorInfo()
             detail.Unpack(info)
-            print(f"  reason {info.reason}")
+            reason = info.reason
+            print(f"  reason {reason}")
         elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
             bad = error_details_pb2.BadRequest()
             detail.Unpack(bad)
             for violation in bad.field_violations:
                 print(f"  field {violation.field}: {violation.description}")
+    return reason
 
 
 def show_error(error):
@@ -83,7 +86,7 @@ def show_error(error):
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             status.ParseFromString(value)
-    show_status(error.code().value[0], error.details(), status.details)
+    return show_status(error.code().value[0], error.details(), status.details)
 
 
 def show_results(answer):
@@ -100,13 +103,20 @@ def show_results(answer):
 
 def decide(stub, step, seconds):
     told = dict(step["decide"])
+    otherwise = step.get("else_min_revision")
     while True:
         try:
             answer = stub.Decide(request_of(told), timeout=seconds)
         except grpc.RpcError as error:
-            show_error(error)
-            return
+            # The server is behind. Another one may not be; or older law will do, if whoever asks says so.
+            if show_error(error) != "REVISION_NOT_REACHED" or otherwise is None:
+                return
+            print(f"  asked again for revision {otherwise}")
+            told["min_revision"], otherwise = otherwise, None
+            continue
         show_decision(answer.decision, answer.rules)
+        if "min_revision" in told:
+            print(f"  by revision {answer.revision.sequence}")
         # What is missing is named. Whoever knows it is asked; here the scenario knows.
         answers = step.get("answers", {})
         known = [m.name for m in answer.decision.missing if m.name in answers and not answers[m.name].keys() & told.keys()]

@@ -65,15 +65,19 @@ def cite(rules, of)
   rules[of.rule.index].cite
 end
 
+# The reason, for programs; nil where none was said.
 def show_status(code, message, details)
+  reason = nil
   say "refused #{code}: #{message}"
   details.each do |detail|
     if detail.is(Google::Rpc::ErrorInfo)
-      say "reason #{detail.unpack(Google::Rpc::ErrorInfo).reason}"
+      reason = detail.unpack(Google::Rpc::ErrorInfo).reason
+      say "reason #{reason}"
     elsif detail.is(Google::Rpc::BadRequest)
       detail.unpack(Google::Rpc::BadRequest).field_violations.each { |v| say "field #{v.field}: #{v.description}" }
     end
   end
+  reason
 end
 
 def show_error(error)
@@ -97,9 +101,21 @@ end
 def decide(stub, step, seconds)
   told = step['decide'].dup
   answers = step['answers'] || {}
+  otherwise = step['else_min_revision']
   loop do
-    answer = stub.decide(request_of(told), deadline: Time.now + seconds)
+    begin
+      answer = stub.decide(request_of(told), deadline: Time.now + seconds)
+    rescue GRPC::BadStatus => e
+      # The server is behind. Another one may not be; or older law will do, if whoever asks says so.
+      return unless show_error(e) == 'REVISION_NOT_REACHED' && otherwise
+
+      say "asked again for revision #{otherwise}"
+      told['min_revision'] = otherwise
+      otherwise = nil
+      next
+    end
     show_decision(answer.decision, answer.rules)
+    say "by revision #{answer.revision.sequence}" if told.key?('min_revision')
     # What is missing is named. Whoever knows it is asked; here the scenario knows.
     known = answer.decision.missing.map(&:name).select { |name| answers[name]&.keys&.none? { |key| told.key?(key) } }
     return if known.empty?
