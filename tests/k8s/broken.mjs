@@ -41,7 +41,7 @@ const againstRules = [
   ["Deployment", (o) => { first(o).livenessProbe = { grpc: { port: 8300, service: "pratique.v1.DecisionService" } }; },
     /merely not ready/],
   ["StatefulSet", (o) => { first(o).readinessProbe = { grpc: { port: 8300 } }; }, /wants TLS/],
-  ["Deployment", (o) => { first(o).livenessProbe.httpGet.port = "metric"; }, /port metric that is not there/],
+  ["Deployment", (o) => { first(o).livenessProbe = { httpGet: { path: "/livez", port: "metric" } }; }, /port metric that is not there/],
   ["Deployment", (o) => { o.spec.template.metadata.labels = { app: "other" }; }, /its own pods/],
   ["StatefulSet", (o) => { first(o).volumeMounts[0].name = "dat"; }, /no volume/],
   ["StatefulSet", (o) => { podOf(o).volumes[0].secret.defaultMode = 0o444; }, /others may read/],
