@@ -304,7 +304,7 @@ test_no_call_is_lost(void **state)
 
 	(void)state;
 	node_start(&node, "lone", NULL);
-	assert_int_equal(pq_link_new(node.address, &link, &err), PQ_OK);
+	assert_int_equal(pq_link_new(node.address, NULL, &link, &err), PQ_OK);
 	publish(link, 0, &manifest);
 	publish(link, 1, &manifest);
 	activate(link, 1);
@@ -371,7 +371,7 @@ test_replicas_follow(void **state)
 		node_start(&replicas[i], name, &publisher);
 		assert_false(pq_server_is_ready(replicas[i].server));
 	}
-	assert_int_equal(pq_link_new(publisher.address, &link, &err), PQ_OK);
+	assert_int_equal(pq_link_new(publisher.address, NULL, &link, &err), PQ_OK);
 	publish(link, 0, &manifest);
 	publish(link, 1, &manifest);
 	activate(link, 1);
