@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A replica of a folder: it comes to what is pushed; what is wrong there is refused, reported, and what was good serves on.
-# ctest: timeout=300
+# ctest: timeout=600
 set -uo pipefail
 # shellcheck source=tests/e2e/lib_cli.sh
 source "$SRC/tests/e2e/lib_cli.sh"
@@ -152,11 +152,12 @@ stop small
 
 # A file system without room, where one can be mounted.
 mkdir "$scratch/full.data"
-if mount -t tmpfs -o size=700k tmpfs "$scratch/full.data" 2>/dev/null; then
+room=$(($(du -sk "$scratch/r.data" | cut -f1) + 500))
+if mount -t tmpfs -o "size=${room}k" tmpfs "$scratch/full.data" 2>/dev/null; then
 	trap 'end_servers; kill_all; umount "$scratch/full.data"; stop_all' EXIT
 	cp -a "$scratch/r.data/." "$scratch/full.data"
 	rm "$scratch/full.data/lock"
-	head -c 1M /dev/zero >"$scratch/full.data/filler" 2>/dev/null
+	head -c 2M /dev/zero >"$scratch/full.data/filler" 2>/dev/null
 	replica full --follow "file://$place" --poll-interval 1
 	refuses full '"sequence":11,.*No space left'
 	answers full LICENSE_REQUIRED

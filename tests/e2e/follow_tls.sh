@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A replica reaches its publisher by TLS, with a certificate or a token: what is wrong with them is said, counted, tried
 # again, and mended while it runs.
-# ctest: timeout=300
+# ctest: timeout=600
 set -uo pipefail
 # shellcheck source=tests/e2e/lib_cli.sh
 source "$SRC/tests/e2e/lib_cli.sh"
