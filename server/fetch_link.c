@@ -1,15 +1,10 @@
 #include "server/fetch_link.h"
 
-#include "fetch/snapshot.h"
 #include "server/log.h"
 
 #include "pratique/v1/replication.pb-c.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define FETCH "/pratique.v1.ReplicationService/FetchSnapshot"
 /* A publisher that sends nothing for so long is gone; it may have to make the snapshot first. */
@@ -88,50 +83,20 @@ fetch_all(struct fetch *fetch, struct pq_err *err)
 	}
 }
 
-/* The store of the active revision, to apply differences to. False: there is none. */
-static bool
-open_base(struct pq_catalog *catalog, char path[PATH_MAX], struct pq_snapshot_file *ret)
-{
-	struct pq_catalog_revision active;
-	struct pq_err err = {0};
-
-	if (pq_catalog_active(catalog, &active, &err) != PQ_OK ||
-	    pq_catalog_store_path(catalog, active.manifest.digest, path, &err) != PQ_OK)
-		return false;
-	*ret = (struct pq_snapshot_file){.fd = open(path, O_RDONLY | O_CLOEXEC), .path = path, .size = active.manifest.size};
-	memcpy(ret->digest, active.manifest.digest, PQ_DIGEST_BYTES);
-	return ret->fd >= 0;
-}
-
 enum pq_status
-pq_fetch_by_link(struct pq_link *link, struct pq_catalog *catalog, const struct pq_manifest *manifest, bool whole,
-                 const _Atomic(bool) *stop, int *ret_fd, struct pq_err *err)
+pq_fetch_by_link(struct pq_link *link, const struct pq_manifest *manifest, const struct pq_snapshot_file *base, int fd,
+                 const _Atomic(bool) *stop, struct pq_err *err)
 {
 	struct fetch fetch = {.link = link, .stop = stop};
-	struct pq_snapshot_file base = {.fd = -1};
-	char path[PATH_MAX];
-	int fd;
-	enum pq_status status = pq_catalog_part_open(catalog, manifest->digest, &fd, err);
+	enum pq_status status =
+		pq_snapshot_reader_new(manifest, base, fd, "the part of a store", "the snapshot", &fetch.reader, err);
 
 	if (status != PQ_OK)
 		return status;
-	bool has_base = !whole && open_base(catalog, path, &base);
 	pq_digest_hex(manifest->digest, fetch.digest);
-	if (has_base)
-		pq_digest_hex(base.digest, fetch.have);
-	status = pq_snapshot_reader_new(manifest, has_base ? &base : NULL, fd, "the part of a store", "the snapshot",
-	                                &fetch.reader, err);
-	if (status == PQ_OK)
-		status = fetch_all(&fetch, err);
+	if (base != NULL)
+		pq_digest_hex(base->digest, fetch.have);
+	status = fetch_all(&fetch, err);
 	pq_snapshot_reader_free(fetch.reader);
-	if (base.fd >= 0)
-		close(base.fd);
-	if (status == PQ_OK) {
-		*ret_fd = fd;
-		return PQ_OK;
-	}
-	if (status != PQ_EIO)
-		pq_catalog_part_delete(catalog, manifest->digest);
-	close(fd);
 	return status;
 }

@@ -1,22 +1,20 @@
 /**
- * Fetching a store from another server: ReplicationService.FetchSnapshot into the part of a catalog.
+ * Fetching a store from another server, by ReplicationService.FetchSnapshot.
  */
 #ifndef PQ_SERVER_FETCH_LINK_H
 #define PQ_SERVER_FETCH_LINK_H
 
+#include "fetch/snapshot.h"
 #include "server/link.h"
-#include "storage/catalog.h"
 
 /**
- * Fetch the store of a manifest, as differences against the active revision's where there is one, or the whole of it
- * (`whole`). A transfer that breaks is gone on with as long as each try brings something.
+ * Fetch the store of a manifest into `fd`, as differences against `base`, or the whole of it (NULL). What the file holds
+ * already is used. A transfer that breaks is gone on with as long as each try brings something.
  *
- * Ownership: *ret_fd is of pq_catalog_part_open(), the caller's. On failure what was fetched stays in the part for the next
- *            try, unless it is damaged.
- * Fails:     as server/link.h, fetch/snapshot.h and pq_catalog_part_open().
+ * Fails: as server/link.h and fetch/snapshot.h.
  */
-PQ_MUST_USE enum pq_status pq_fetch_by_link(struct pq_link *link, struct pq_catalog *catalog,
-                                            const struct pq_manifest *manifest, bool whole, const _Atomic(bool) *stop,
-                                            int *ret_fd, struct pq_err *err);
+PQ_MUST_USE enum pq_status pq_fetch_by_link(struct pq_link *link, const struct pq_manifest *manifest,
+                                            const struct pq_snapshot_file *base, int fd, const _Atomic(bool) *stop,
+                                            struct pq_err *err);
 
 #endif

@@ -1,5 +1,5 @@
 /**
- * Following another server (--follow): what is in force there is fetched, verified, proved and put in force here.
+ * Following another server or a place (--follow): what is in force there is fetched, verified, proved and put in force here.
  *
  * Whatever fails is logged and reported, the last good revision goes on serving, and the next try comes after a pause that
  * grows.
@@ -12,6 +12,9 @@
 #include "server/keeper.h"
 
 struct pq_follow;
+
+/** Is this the URL of a place, and not the address of a server? */
+bool pq_follow_is_place(const char *from);
 
 /** Begin to follow keeper->options->follow. NULL: no memory, no thread. */
 struct pq_follow *pq_follow_start(struct pq_keeper *keeper);

@@ -146,7 +146,7 @@ roll_back(struct pq_keeper *keeper, const struct pq_manifest *manifest, const Pr
 		return pq_fail(err, PQ_EFAILED,
 		               "a rollback is a new revision and must be signed: ask for its draft (draft_only), sign that, publish "
 		               "it without bytes, and activate it");
-	enum pq_status status = pq_catalog_add(keeper->catalog, manifest, &here, &act, NULL, NULL, err);
+	enum pq_status status = pq_keeper_add(keeper, manifest, &here, &act, NULL, NULL, err);
 
 	return status == PQ_OK ? pq_keeper_activate(keeper, manifest->sequence, &act, NULL, err) : status;
 }

@@ -66,23 +66,85 @@ activate(struct pq_keeper *keeper, uint64_t sequence, const struct pq_catalog_ac
 	return PQ_OK;
 }
 
+static int64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 enum pq_status
 pq_keeper_activate(struct pq_keeper *keeper, uint64_t sequence, const struct pq_catalog_act *act, bool *ret_changed,
                    struct pq_err *err)
 {
 	struct pq_revision *revision;
 	bool changed;
+	int64_t began_ns = now_ns();
 
 	pthread_mutex_lock(&keeper->activating);
 	enum pq_status status = activate(keeper, sequence, act, &changed, &revision, err);
-	if (status == PQ_OK && changed)
+	if (status == PQ_OK && changed) {
 		pq_server_publish(keeper->server, revision);
-	else if (status == PQ_OK)
+		pq_metrics_activated(&keeper->server->metrics, now_ns() - began_ns);
+	} else if (status == PQ_OK) {
 		pq_revision_release(revision);
+	}
 	pthread_mutex_unlock(&keeper->activating);
+	pq_metrics_refused(&keeper->server->metrics, status);
 	if (status == PQ_OK && ret_changed != NULL)
 		*ret_changed = changed;
 	return status;
+}
+
+enum pq_status
+pq_keeper_add(struct pq_keeper *keeper, const struct pq_manifest *manifest, const struct pq_catalog_source *source,
+              const struct pq_catalog_act *act, struct pq_catalog_revision *ret_revision, bool *ret_added,
+              struct pq_err *err)
+{
+	enum pq_status status = pq_catalog_add(keeper->catalog, manifest, source, act, ret_revision, ret_added, err);
+
+	pq_metrics_refused(&keeper->server->metrics, status);
+	return status;
+}
+
+enum pq_status
+pq_keeper_verify(struct pq_keeper *keeper, const struct pq_manifest *manifest, const char *name, char *ret_key,
+                 struct pq_err *err)
+{
+	enum pq_status status = pq_manifest_verify(manifest, keeper->trust, name, ret_key, err);
+
+	pq_metrics_refused(&keeper->server->metrics, status);
+	return status;
+}
+
+/* ---- replicas --------------------------------------------------------------------------------------------------- */
+
+size_t
+pq_keeper_lags(struct pq_keeper *keeper, struct pq_replica_lag *ret)
+{
+	const struct pq_catalog_revision *known;
+	uint64_t active = pq_server_sequence(keeper->server);
+	struct pq_err err = {0};
+	struct pq_arena arena;
+	size_t n_known = 0;
+	size_t n = pq_replicas_lags(keeper->replicas, pq_keeper_now_s(), ret);
+
+	if (n == 0)
+		return 0;
+	pq_arena_init(&arena, PQ_SERVER_ARENA_BYTES);
+	if (pq_catalog_list(keeper->catalog, &arena, &known, &n_known, &err) != PQ_OK)
+		n_known = 0;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < n_known; j++)
+			ret[i].revisions += known[j].manifest.sequence > ret[i].sequence && known[j].manifest.sequence <= active;
+		/* What is between may have been pruned here. */
+		if (ret[i].revisions == 0 && ret[i].sequence < active)
+			ret[i].revisions = 1;
+	}
+	pq_arena_release(&arena);
+	return n;
 }
 
 /* ---- plans ------------------------------------------------------------------------------------------------------ */

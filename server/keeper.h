@@ -17,6 +17,7 @@ struct pq_server;
 struct pq_bytes;
 struct pq_snapshots;
 struct pq_replicas;
+struct pq_replica_lag;
 struct pq_follow;
 
 struct pq_keeper {
@@ -59,6 +60,18 @@ void pq_keeper_free(struct pq_keeper *keeper);
  */
 PQ_MUST_USE enum pq_status pq_keeper_activate(struct pq_keeper *keeper, uint64_t sequence,
                                               const struct pq_catalog_act *act, bool *ret_changed, struct pq_err *err);
+
+/** pq_catalog_add(), with refusals counted. Any thread. */
+PQ_MUST_USE enum pq_status pq_keeper_add(struct pq_keeper *keeper, const struct pq_manifest *manifest,
+                                         const struct pq_catalog_source *source, const struct pq_catalog_act *act,
+                                         struct pq_catalog_revision *ret_revision, bool *ret_added, struct pq_err *err);
+
+/** pq_manifest_verify() against the keeper's keys, with refusals counted. Any thread. */
+PQ_MUST_USE enum pq_status pq_keeper_verify(struct pq_keeper *keeper, const struct pq_manifest *manifest,
+                                            const char *name, char *ret_key, struct pq_err *err);
+
+/** How far each replica is behind, for at most PQ_SERVER_REPLICAS_MAX; how many there are. Any thread. */
+size_t pq_keeper_lags(struct pq_keeper *keeper, struct pq_replica_lag *ret);
 
 /** Does this server follow another, so that its catalog is not for callers to change? */
 bool pq_keeper_follows(const struct pq_keeper *keeper);

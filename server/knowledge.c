@@ -33,14 +33,22 @@ pq_knowledge_set(struct pq_knowledge *knowledge, int64_t age_ms)
 		atomic_store_explicit(&knowledge->known_ms, known_ms, memory_order_release);
 }
 
-uint32_t
-pq_knowledge_age_s(const struct pq_knowledge *knowledge)
+int64_t
+pq_knowledge_age_ms(const struct pq_knowledge *knowledge)
 {
 	/* Whoever sees that a revision is known to be in force sees that revision, too. */
 	int64_t known_ms = atomic_load_explicit(&knowledge->known_ms, memory_order_acquire);
 
 	if (known_ms == INT64_MAX)
 		return 0;
-	int64_t age_s = (now_ms() - known_ms) / 1000;
-	return age_s <= 0 ? 0 : age_s > UINT32_MAX ? UINT32_MAX : (uint32_t)age_s;
+	int64_t age_ms = now_ms() - known_ms;
+	return age_ms > 0 ? age_ms : 0;
+}
+
+uint32_t
+pq_knowledge_age_s(const struct pq_knowledge *knowledge)
+{
+	int64_t age_s = pq_knowledge_age_ms(knowledge) / 1000;
+
+	return age_s > UINT32_MAX ? UINT32_MAX : (uint32_t)age_s;
 }

@@ -19,7 +19,9 @@ void pq_knowledge_init(struct pq_knowledge *knowledge);
 void pq_knowledge_set(struct pq_knowledge *knowledge, int64_t age_ms);
 /** From now on it ages, and was up to date `age_ms` ago. */
 void pq_knowledge_begin(struct pq_knowledge *knowledge, int64_t age_ms);
-/** In whole seconds; 0: it does not age, or is younger than one. */
+/** 0: it does not age. */
+int64_t pq_knowledge_age_ms(const struct pq_knowledge *knowledge);
+/** In whole seconds. */
 uint32_t pq_knowledge_age_s(const struct pq_knowledge *knowledge);
 
 #endif

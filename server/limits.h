@@ -82,6 +82,10 @@
 /** Seconds of staleness that may be allowed: ten years. */
 #define PQ_SERVER_STALENESS_MAX 315360000
 
+/** Seconds between two looks at a place that is followed, and the most that may be asked for: a day. */
+#define PQ_SERVER_POLL 30
+#define PQ_SERVER_POLL_MAX 86400
+
 /** Files with trusted keys. */
 #define PQ_SERVER_TRUST_MAX 16
 

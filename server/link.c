@@ -1,5 +1,7 @@
 #include "server/link.h"
 
+#include "server/link_access.h"
+
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
@@ -22,6 +24,8 @@ struct pq_link {
 	bool borrowed;             /* the channel is the caller's */
 	const char *authorization; /* NULL = none */
 	char address[PQ_ERR_WHERE_MAX];
+	const struct pq_link_access *access;
+	struct pq_link_secrets secrets;
 };
 
 struct pq_link_call {
@@ -33,6 +37,7 @@ struct pq_link_call {
 	grpc_byte_buffer *in;
 	bool receiving; /* a message is waited for */
 	bool over;      /* the status has come */
+	bool heard;     /* a message has come */
 	bool greeted;   /* the server's initial metadata were asked for */
 	grpc_status_code code;
 	grpc_slice details;
@@ -44,12 +49,15 @@ enum pq_status
 pq_link_over(grpc_channel *channel, const char *address, const char *authorization, struct pq_link **ret_link,
              struct pq_err *err)
 {
+	static const struct pq_link_access plain;
+
 	if (address[0] == '\0' || strlen(address) >= PQ_ERR_WHERE_MAX)
 		return pq_fail(err, PQ_EINVAL, "\"%.100s\" is no address of a server", address);
 	struct pq_link *link = calloc(1, sizeof(*link));
 	if (link == NULL)
 		return pq_fail(err, PQ_ENOMEM, "no memory for a connection");
-	*link = (struct pq_link){.channel = channel, .borrowed = true, .authorization = authorization};
+	*link = (struct pq_link){
+		.channel = channel, .borrowed = true, .authorization = authorization, .access = &plain};
 	snprintf(link->address, sizeof(link->address), "%s", address);
 	grpc_init();
 	*ret_link = link;
@@ -57,7 +65,7 @@ pq_link_over(grpc_channel *channel, const char *address, const char *authorizati
 }
 
 enum pq_status
-pq_link_new(const char *address, struct pq_link **ret_link, struct pq_err *err)
+pq_link_new(const char *address, const struct pq_link_access *access, struct pq_link **ret_link, struct pq_err *err)
 {
 	grpc_arg args[] = {
 		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_ENABLE_HTTP_PROXY, {.integer = 0}},
@@ -71,13 +79,22 @@ pq_link_new(const char *address, struct pq_link **ret_link, struct pq_err *err)
 		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, {.integer = 1}},
 	};
 	const grpc_channel_args channel_args = {sizeof(args) / sizeof(args[0]), args};
+	grpc_channel_credentials *credentials;
 
 	struct pq_link *link;
-	enum pq_status made = pq_link_over(NULL, address, NULL, &link, err);
-	if (made != PQ_OK)
-		return made;
+	enum pq_status status = pq_link_over(NULL, address, NULL, &link, err);
+	if (status != PQ_OK)
+		return status;
+	if (access != NULL)
+		link->access = access;
+	status = pq_link_access_read(link->access, &link->secrets, &credentials, err);
+	if (status != PQ_OK) {
+		pq_link_free(link);
+		return status;
+	}
 	link->borrowed = false;
-	grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+	if (link->secrets.authorization[0] != '\0')
+		link->authorization = link->secrets.authorization;
 	link->channel = grpc_channel_create(address, credentials, &channel_args);
 	grpc_channel_credentials_release(credentials);
 	*ret_link = link;
@@ -93,6 +110,15 @@ pq_link_free(struct pq_link *link)
 		grpc_channel_destroy(link->channel);
 	free(link);
 	grpc_shutdown();
+}
+
+bool
+pq_link_is_outdated(struct pq_link *link)
+{
+	if (!pq_link_access_changed(link->access, &link->secrets))
+		return false;
+	pq_link_access_see(link->access, &link->secrets);
+	return true;
 }
 
 /* ---- calls ------------------------------------------------------------------------------------------------------ */
@@ -116,20 +142,21 @@ pq_link_begin(struct pq_link *link, const char *method, int timeout_ms, const _A
 	grpc_metadata_array_init(&call->trailing);
 	call->call = grpc_channel_create_call(link->channel, NULL, GRPC_PROPAGATE_DEFAULTS, call->queue,
 	                                      grpc_slice_from_static_string(method), NULL, deadline, NULL);
+	grpc_metadata token = {.key = grpc_slice_from_static_string("authorization"),
+	                       .value = grpc_slice_from_copied_string(
+							   link->authorization != NULL ? link->authorization : "")};
 	grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA};
-	grpc_metadata authorization = {.key = grpc_slice_from_static_string("authorization")};
-	if (link->authorization != NULL) {
-		authorization.value = grpc_slice_from_static_string(link->authorization);
-		op.data.send_initial_metadata.metadata = &authorization;
-		op.data.send_initial_metadata.count = 1;
-	}
+	op.data.send_initial_metadata.count = link->authorization != NULL;
+	op.data.send_initial_metadata.metadata = &token;
 	grpc_op status = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT};
 	status.data.recv_status_on_client.trailing_metadata = &call->trailing;
 	status.data.recv_status_on_client.status = &call->code;
 	status.data.recv_status_on_client.status_details = &call->details;
 	grpc_op ops[2] = {op, status};
-	if (grpc_call_start_batch(call->call, &ops[0], 1, NULL, NULL) != GRPC_CALL_OK ||
-	    grpc_call_start_batch(call->call, &ops[1], 1, (void *)TAG_STATUS, NULL) != GRPC_CALL_OK) {
+	bool begun = grpc_call_start_batch(call->call, &ops[0], 1, NULL, NULL) == GRPC_CALL_OK &&
+	             grpc_call_start_batch(call->call, &ops[1], 1, (void *)TAG_STATUS, NULL) == GRPC_CALL_OK;
+	grpc_slice_unref(token.value);
+	if (!begun) {
 		pq_link_call_free(call);
 		return pq_fail_at(err, PQ_EFAILED, link->address, 0, 0, "the call cannot be started");
 	}
@@ -186,13 +213,18 @@ static enum pq_status
 ended(const struct pq_link_call *call, struct pq_err *err)
 {
 	enum pq_status status = status_of(call->code);
+	bool tls = call->link->access->paths[PQ_LINK_CA] != NULL;
+	int len = (int)GRPC_SLICE_LENGTH(call->details);
+	const char *text = (const char *)GRPC_SLICE_START_PTR(call->details);
 
+	if (status == PQ_OK)
+		return PQ_OK;
 	if (call->code == GRPC_STATUS_DEADLINE_EXCEEDED)
 		return pq_fail_at(err, status, call->link->address, 0, 0, "the server did not answer in time");
-	if (status != PQ_OK)
-		return pq_fail_at(err, status, call->link->address, 0, 0, "%.*s", (int)GRPC_SLICE_LENGTH(call->details),
-		                  (const char *)GRPC_SLICE_START_PTR(call->details));
-	return PQ_OK;
+	/* By TLS 1.3 a server that does not take the client's certificate says nothing that gRPC would hand on. */
+	bool silent = tls && !call->heard && memmem(text, (size_t)len, "Socket closed", strlen("Socket closed")) != NULL;
+	return pq_fail_at(err, status, call->link->address, 0, 0, "%.*s%s", len, text,
+	                  silent ? " (does it take our certificate, or want one?)" : "");
 }
 
 /* Wait for the event of a tag. */
@@ -290,6 +322,7 @@ pq_link_receive(struct pq_link_call *call, const ProtobufCMessageDescriptor *des
 		return status;
 	call->receiving = false;
 	if (call->in != NULL) {
+		call->heard = true;
 		status = unpack(call, descriptor, ret_message, err);
 		grpc_byte_buffer_destroy(call->in);
 		call->in = NULL;

@@ -26,9 +26,20 @@
 
 struct pq_link;
 struct pq_link_call;
+struct pq_link_access;
 
-/** Prepare a connection; nothing is sent yet. Ownership: *ret_link is the caller's. `address` is copied. */
-PQ_MUST_USE enum pq_status pq_link_new(const char *address, struct pq_link **ret_link, struct pq_err *err);
+/**
+ * Prepare a connection; nothing is sent yet.
+ *
+ * `access` (server/link_access.h) may be NULL: a plain connection. It must outlive the link, which remembers its files.
+ * Ownership: *ret_link is the caller's. `address` is copied. Fails: as pq_link_access_read().
+ */
+PQ_MUST_USE enum pq_status pq_link_new(const char *address, const struct pq_link_access *access,
+                                       struct pq_link **ret_link, struct pq_err *err);
+
+/** Have the files of its access changed since they were read, or since this last said so? */
+bool pq_link_is_outdated(struct pq_link *link);
+
 /**
  * The same over a channel of the caller's. `authorization`, the value of that metadata, is shown with each call; NULL: none.
  * Ownership: channel and authorization are borrowed until pq_link_free().

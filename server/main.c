@@ -199,5 +199,7 @@ main(int argc, char **argv)
 	sigaddset(&hangup, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &hangup, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A file that may not grow is refused like a full disk. */
+	signal(SIGXFSZ, SIG_IGN);
 	return serve(&options, &ending);
 }

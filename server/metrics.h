@@ -2,8 +2,7 @@
  * What the server counts, and what it tells Prometheus of it on --metrics-listen (docs/metrics.md).
  *
  * Calls are counted by worker: each number has one writer, so that counting takes no lock and no locked instruction; a
- * scrape sums them up. What concerns revisions is rare and counted in one place for the whole server, by whoever does it:
- * that part is the interface for the code that publishes, activates and follows.
+ * scrape sums them up. What concerns revisions is rare, and counted in one place for the whole server by whoever does it.
  *
  * Threads: a worker's numbers are written by its own thread; everything else may be called by any.
  */
@@ -13,8 +12,8 @@
 #include "policy/status.h"
 #include "policy/terms.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -52,39 +51,22 @@ void pq_histogram_add(struct pq_histogram *histogram, int64_t nanoseconds);
 
 /* ---- revisions -------------------------------------------------------------------------------------------------- */
 
-/** How far a replica is behind. */
-struct pq_replica_lag {
-	char name[64];      /* as it calls itself */
-	uint64_t revisions; /* that it has still to activate */
-	double seconds;     /* since it last told that it is up to date */
-};
-
-/** Replicas that are known now, at most `max` of them; how many. Called by the thread of a scrape; it may lock. */
-typedef size_t pq_replicas_fn(void *context, struct pq_replica_lag *ret, size_t max);
-
 struct pq_metrics {
-	_Atomic(uint64_t) activations, verify_failures;
-	_Atomic(uint64_t) sequence;     /* of the revision that is served; 0 = it has none */
-	_Atomic(int64_t) up_to_date_ns; /* of the monotonic clock; 0 = the server follows nobody */
-	pthread_mutex_t lock;           /* of what follows */
+	_Atomic(uint64_t) activations, verify_failures, follow_failures;
+	_Atomic(bool) reached; /* a replica: the last try to learn of revisions went well */
 	struct pq_histogram swaps;
-	pq_replicas_fn *replicas; /* NULL = replicas are not known */
-	void *replicas_context;
 };
 
 void pq_metrics_init(struct pq_metrics *metrics);
-void pq_metrics_release(struct pq_metrics *metrics);
 
-/** The sequence of the revision that is served from now on; 0 = it has none. */
-void pq_metrics_set_sequence(struct pq_metrics *metrics, uint64_t sequence);
-/** A revision was activated while serving; from the decision until it was published to the workers it took so long. */
+/** A revision was activated while serving; until it was published to the workers it took so long. One thread at a time. */
 void pq_metrics_activated(struct pq_metrics *metrics, int64_t nanoseconds);
-/** A revision was refused: signature, digest, pages or cases. */
-void pq_metrics_verify_failed(struct pq_metrics *metrics);
-/** The server follows another, and knows just now that it has the newest revision. */
-void pq_metrics_up_to_date(struct pq_metrics *metrics);
-/** From whom a scrape learns of replicas; NULL = from nobody, also for a scrape that goes on. */
-void pq_metrics_set_replicas(struct pq_metrics *metrics, pq_replicas_fn *replicas, void *context);
+/** A revision was refused with this status: it counts where the revision is at fault, and not the disk or the caller. */
+void pq_metrics_refused(struct pq_metrics *metrics, enum pq_status status);
+/** A replica tried to learn of revisions, well or not. */
+void pq_metrics_reached(struct pq_metrics *metrics, bool well);
+/** A replica could not fetch a revision, or not put it in force. */
+void pq_metrics_not_followed(struct pq_metrics *metrics);
 
 /* ---- for server/metrics_http.c ---------------------------------------------------------------------------------- */
 

@@ -85,7 +85,7 @@ on_request(void *context, struct MHD_Connection *connection, const char *url, co
 		return answer_text(connection, MHD_HTTP_OK, "alive\n");
 	if (strcmp(url, "/readyz") != 0)
 		return answer_text(connection, MHD_HTTP_NOT_FOUND, "there are /metrics, /livez and /readyz\n");
-	if (atomic_load_explicit(&server->serving, memory_order_acquire))
+	if (pq_server_is_ready(server))
 		return answer_text(connection, MHD_HTTP_OK, "serving\n");
 	return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "not serving\n");
 }

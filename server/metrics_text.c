@@ -1,6 +1,7 @@
 /*
  * The metrics as text: families with HELP and TYPE, in the order of docs/metrics.md.
  */
+#include "server/replicas.h"
 #include "server/server.h"
 
 #include <inttypes.h>
@@ -8,9 +9,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Replicas that a scrape shows. */
-#define REPLICAS_MAX 256
 
 static uint64_t
 get(const _Atomic(uint64_t) *count)
@@ -153,17 +151,6 @@ put_decisions(const struct pq_server *server, FILE *out)
 
 /* ---- revisions -------------------------------------------------------------------------------------------------- */
 
-static double
-age_of(const struct pq_metrics *metrics)
-{
-	int64_t since = atomic_load_explicit((_Atomic(int64_t) *)&metrics->up_to_date_ns, memory_order_relaxed);
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	int64_t age = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - since;
-	return since == 0 || age < 0 ? 0 : (double)age / 1e9;
-}
-
 static void
 put_revision(struct pq_server *server, FILE *out)
 {
@@ -176,14 +163,14 @@ put_revision(struct pq_server *server, FILE *out)
 		fprintf(out, "pratique_revision_info{digest=\"%s\"} 1\n", pq_revision_digest(revision));
 	pq_revision_release(revision);
 	family(out, "pratique_revision_sequence", "gauge", "Its sequence; 0 where it has none.");
-	fprintf(out, "pratique_revision_sequence %" PRIu64 "\n", get(&metrics->sequence));
+	fprintf(out, "pratique_revision_sequence %" PRIu64 "\n", pq_server_sequence(server));
 	family(out, "pratique_revision_age_seconds", "gauge",
 	       "Time since the server last knew that it has the newest revision; 0 where it follows nobody.");
-	fprintf(out, "pratique_revision_age_seconds %.3f\n", age_of(metrics));
+	fprintf(out, "pratique_revision_age_seconds %.3f\n", (double)pq_knowledge_age_ms(&server->knowledge) / 1e3);
 	family(out, "pratique_activations_total", "counter", "Revisions that were activated since the start.");
 	fprintf(out, "pratique_activations_total %" PRIu64 "\n", get(&metrics->activations));
 	family(out, "pratique_verify_failures_total", "counter",
-	       "Revisions that were refused: signature, digest, pages or cases.");
+	       "Revisions that were refused: signature, digest, pages, cases or order.");
 	fprintf(out, "pratique_verify_failures_total %" PRIu64 "\n", get(&metrics->verify_failures));
 	family(out, "pratique_swap_duration_seconds", "histogram",
 	       "Time from the decision to activate a revision until it was given to the workers.");
@@ -205,30 +192,38 @@ put_value(FILE *out, const char *text)
 }
 
 static void
+put_follow(struct pq_server *server, FILE *out)
+{
+	if (server->options->follow == NULL)
+		return;
+	family(out, "pratique_follow_reached", "gauge", "Did the last try to learn of revisions go well? 1 yes, 0 no.");
+	fprintf(out, "pratique_follow_reached %d\n", atomic_load_explicit(&server->metrics.reached, memory_order_relaxed));
+	family(out, "pratique_follow_failures_total", "counter",
+	       "Tries to learn of revisions, to fetch one or to put it in force that failed.");
+	fprintf(out, "pratique_follow_failures_total %" PRIu64 "\n", get(&server->metrics.follow_failures));
+}
+
+static void
 put_replicas(struct pq_server *server, FILE *out)
 {
-	struct pq_replica_lag replicas[REPLICAS_MAX];
-	struct pq_metrics *metrics = &server->metrics;
-	size_t n = 0;
+	struct pq_replica_lag *lags = calloc(PQ_SERVER_REPLICAS_MAX, sizeof(*lags));
+	size_t n = server->keeper != NULL && lags != NULL ? pq_keeper_lags(server->keeper, lags) : 0;
 
-	pthread_mutex_lock(&metrics->lock);
-	if (metrics->replicas != NULL)
-		n = metrics->replicas(metrics->replicas_context, replicas, REPLICAS_MAX);
-	pthread_mutex_unlock(&metrics->lock);
 	family(out, "pratique_replicas", "gauge", "Replicas that report to this server.");
 	fprintf(out, "pratique_replicas %zu\n", n);
 	family(out, "pratique_replica_lag_revisions", "gauge", "Revisions that a replica has still to activate.");
 	for (size_t i = 0; i < n; i++) {
 		fputs("pratique_replica_lag_revisions{replica=\"", out);
-		put_value(out, replicas[i].name);
-		fprintf(out, "\"} %" PRIu64 "\n", replicas[i].revisions);
+		put_value(out, lags[i].name);
+		fprintf(out, "\"} %" PRIu64 "\n", lags[i].revisions);
 	}
 	family(out, "pratique_replica_lag_seconds", "gauge", "Time since a replica last told that it is up to date.");
 	for (size_t i = 0; i < n; i++) {
 		fputs("pratique_replica_lag_seconds{replica=\"", out);
-		put_value(out, replicas[i].name);
-		fprintf(out, "\"} %.3f\n", replicas[i].seconds);
+		put_value(out, lags[i].name);
+		fprintf(out, "\"} %" PRId64 "\n", lags[i].seconds);
 	}
+	free(lags);
 }
 
 /* ---- the server and its process --------------------------------------------------------------------------------- */
@@ -239,7 +234,7 @@ put_server(struct pq_server *server, FILE *out)
 	family(out, "pratique_build_info", "gauge", "The version of the server.");
 	fputs("pratique_build_info{version=\"" PQ_VERSION "\"} 1\n", out);
 	family(out, "pratique_serving", "gauge", "What health says: 1 serving, 0 not.");
-	fprintf(out, "pratique_serving %d\n", atomic_load_explicit(&server->serving, memory_order_relaxed));
+	fprintf(out, "pratique_serving %d\n", pq_server_is_ready(server));
 	family(out, "pratique_shards", "gauge", "Threads that answer.");
 	fprintf(out, "pratique_shards %zu\n", server->n_shards);
 	if (server->tls == NULL)
@@ -286,6 +281,7 @@ pq_metrics_write(struct pq_server *server, FILE *out)
 	put_handling(server, out);
 	put_decisions(server, out);
 	put_revision(server, out);
+	put_follow(server, out);
 	put_replicas(server, out);
 	put_server(server, out);
 	put_process(server, out);

@@ -22,6 +22,12 @@ static const struct option options[] = {
 	{"--verified-cache", "PRATIQUE_VERIFIED_CACHE", TEXT, MEMBER(verified_cache), 0, 0},
 	{"--trust", "PRATIQUE_TRUST", FILES, MEMBER(trust), 0, 0},
 	{"--follow", "PRATIQUE_FOLLOW", TEXT, MEMBER(follow), 0, 0},
+	{"--follow-ca", "PRATIQUE_FOLLOW_CA", TEXT, MEMBER(follow_ca), 0, 0},
+	{"--follow-cert", "PRATIQUE_FOLLOW_CERT", TEXT, MEMBER(follow_cert), 0, 0},
+	{"--follow-key", "PRATIQUE_FOLLOW_KEY", TEXT, MEMBER(follow_key), 0, 0},
+	{"--follow-token", "PRATIQUE_FOLLOW_TOKEN", TEXT, MEMBER(follow_token), 0, 0},
+	{"--follow-credentials", "PRATIQUE_FOLLOW_CREDENTIALS", TEXT, MEMBER(follow_credentials), 0, 0},
+	{"--poll-interval", "PRATIQUE_POLL_INTERVAL", UNSIGNED, MEMBER(poll_interval_s), 1, PQ_SERVER_POLL_MAX},
 	{"--replica-name", "PRATIQUE_REPLICA_NAME", TEXT, MEMBER(replica_name), 0, 0},
 	{"--max-staleness", "PRATIQUE_MAX_STALENESS", UNSIGNED, MEMBER(max_staleness_s), 0, PQ_SERVER_STALENESS_MAX},
 	{"--insecure-public", "PRATIQUE_INSECURE_PUBLIC", SWITCH, MEMBER(insecure_public), 0, 0},
@@ -286,12 +292,6 @@ check_source(const struct pq_options *from, struct pq_err *err)
 		return pq_fail_at(err, PQ_EINVAL, "--store", 0, 0, "and --data cannot both be given");
 	if (from->data == NULL && from->follow != NULL)
 		return pq_fail_at(err, PQ_EINVAL, "--follow", 0, 0, "needs --data, where it keeps what it fetched");
-	if (from->follow != NULL && strstr(from->follow, "://") != NULL)
-		return pq_fail_at(err, PQ_EINVAL, "--follow", 0, 0, "\"%.60s\" is no address of a server (unix:/path, host:port)",
-		                  from->follow);
-	if (from->follow == NULL && (from->replica_name != NULL || from->max_staleness_s > 0))
-		return pq_fail_at(err, PQ_EINVAL, from->replica_name != NULL ? "--replica-name" : "--max-staleness", 0, 0,
-		                  "is for replicas (--follow)");
 	if (from->data == NULL && from->n_trust > 0)
 		return pq_fail_at(err, PQ_EINVAL, "--trust", 0, 0, "needs --data: a store alone has no manifest to verify");
 	return PQ_OK;
@@ -310,7 +310,8 @@ check_together(const struct pq_options *to, struct pq_err *err)
 	if (to->roles != NULL && to->tls_client_ca == NULL)
 		return pq_fail_at(err, PQ_EINVAL, "--roles", 0, 0,
 		                  "goes by the certificates of clients and needs --tls-client-ca");
-	return check_source(to, err);
+	enum pq_status status = check_source(to, err);
+	return status == PQ_OK ? pq_options_check_follow(to, err) : status;
 }
 
 static unsigned
@@ -342,6 +343,7 @@ pq_options_parse(int argc, char *const *argv, char *(*env)(const char *), struct
 		.max_concurrent_streams = PQ_SERVER_STREAMS,
 		.handshake_timeout_s = PQ_SERVER_HANDSHAKE,
 		.grace_s = PQ_SERVER_GRACE,
+		.poll_interval_s = PQ_SERVER_POLL,
 		.ready_fd = -1,
 		.log_level = PQ_LOG_INFO,
 	};

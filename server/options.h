@@ -22,6 +22,10 @@ struct pq_options {
 	const char *trust[PQ_SERVER_TRUST_MAX]; /* files of public keys */
 	size_t n_trust;                         /* 0 = manifests need no signature */
 	const char *follow;       /* where revisions come from; NULL = callers publish them here */
+	const char *follow_ca, *follow_cert, *follow_key; /* paths of PEM files, to reach it by TLS; NULL = none */
+	const char *follow_token;                         /* path, of a server; NULL = none */
+	const char *follow_credentials;                   /* path, of a place; NULL = where they are by default */
+	unsigned poll_interval_s;                         /* between two looks at a place */
 	const char *replica_name; /* as reports give it; NULL = host and process */
 	unsigned max_staleness_s; /* knowledge that is older makes a replica unready; 0 = any will do */
 	struct pq_address listen[PQ_SERVER_LISTEN_MAX];
@@ -57,6 +61,9 @@ struct pq_options {
  */
 PQ_MUST_USE enum pq_status pq_options_parse(int argc, char *const *argv, char *(*env)(const char *),
                                             struct pq_options *ret_options, struct pq_err *err);
+
+/** Part of the above: are the flags about following good together? */
+PQ_MUST_USE enum pq_status pq_options_check_follow(const struct pq_options *options, struct pq_err *err);
 
 /** Print the table of flags, a line "NAME LETTER KIND" each, as commands of `pratique` do. */
 void pq_options_list(FILE *out);

@@ -143,3 +143,21 @@ pq_replicas_list(struct pq_replicas *replicas, int64_t now_s, struct pq_arena *a
 	*ret_n = n;
 	return PQ_OK;
 }
+
+size_t
+pq_replicas_lags(struct pq_replicas *replicas, int64_t now_s, struct pq_replica_lag *ret)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&replicas->lock);
+	for (size_t i = 0; i < replicas->n; i++) {
+		const struct entry *entry = &replicas->entries[i];
+		int64_t silent_s = now_s > entry->at_s ? now_s - entry->at_s : 0;
+		if (silent_s > PQ_SERVER_REPLICA_S)
+			continue;
+		ret[n] = (struct pq_replica_lag){.sequence = entry->sequence, .seconds = silent_s + entry->age_s};
+		memcpy(ret[n++].name, entry->name, sizeof(entry->name));
+	}
+	pthread_mutex_unlock(&replicas->lock);
+	return n;
+}

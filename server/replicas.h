@@ -25,4 +25,15 @@ void pq_replicas_note(struct pq_replicas *replicas, const Pratique__V1__Replica 
 PQ_MUST_USE enum pq_status pq_replicas_list(struct pq_replicas *replicas, int64_t now_s, struct pq_arena *arena,
                                             Pratique__V1__Replica ***ret_list, size_t *ret_n);
 
+/** How far a replica is behind. */
+struct pq_replica_lag {
+	char name[129];
+	uint64_t sequence;  /* that it serves; 0: none */
+	uint64_t revisions; /* that it has still to activate: for pq_keeper_lags() to fill in */
+	int64_t seconds;    /* since it last told that it is up to date */
+};
+
+/** The same as numbers, for at most PQ_SERVER_REPLICAS_MAX; how many there are. */
+size_t pq_replicas_lags(struct pq_replicas *replicas, int64_t now_s, struct pq_replica_lag *ret);
+
 #endif

@@ -127,7 +127,6 @@ destroy(struct pq_server *server)
 	pq_descriptors_free(server->descriptors);
 	pq_revision_publisher_release(&server->revisions);
 	pq_access_publisher_release(&server->access);
-	pq_metrics_release(&server->metrics);
 	grpc_shutdown_blocking();
 	pq_tls_free(server->tls);
 	free(server);

@@ -61,7 +61,7 @@ begin(struct pq_upload *upload, struct pq_keeper *keeper, const Pratique__V1__Pu
 	                                          &upload->manifest, err);
 
 	if (status == PQ_OK)
-		status = pq_manifest_verify(&upload->manifest, keeper->trust, "manifest", upload->signed_by, err);
+		status = pq_keeper_verify(keeper, &upload->manifest, "manifest", upload->signed_by, err);
 	if (status != PQ_OK)
 		return status;
 	upload->begun = true;
@@ -134,7 +134,7 @@ finish(struct pq_upload *upload, struct pq_keeper *keeper, struct pq_err *err)
 	if (upload->fd >= 0 && upload->written != upload->manifest.size)
 		return pq_fail(err, PQ_EINVAL, "the store was cut short: %llu of %llu bytes came",
 		               (unsigned long long)upload->written, (unsigned long long)upload->manifest.size);
-	enum pq_status status = pq_catalog_add(keeper->catalog, &upload->manifest, &source, &act, &known, &added, err);
+	enum pq_status status = pq_keeper_add(keeper, &upload->manifest, &source, &act, &known, &added, err);
 	if (status == PQ_OK)
 		status = pq_revision_to_message(&known, &keeper->arena, &response.revision, err);
 	if (status != PQ_OK)

@@ -10,30 +10,6 @@ if ! command -v docker-registry >/dev/null; then
 	exit 77
 fi
 
-# registry PORT [AUTH]: start one; its port in $registry_port, its pid in $registry_pid, its log in $scratch/registry.log.
-registry() {
-	cat >"$scratch/registry.yml" <<-YAML
-		version: 0.1
-		storage: { filesystem: { rootdirectory: $scratch/blobs } }
-		http: { addr: "127.0.0.1:$1" }
-		${2:-}
-	YAML
-	docker-registry serve "$scratch/registry.yml" >"$scratch/registry.log" 2>&1 </dev/null &
-	registry_pid=$!
-	servers+=("$registry_pid")
-	registry_port=
-	local tries=0
-	until [ -n "$registry_port" ]; do
-		registry_port=$(sed -nE 's/.*listening on 127\.0\.0\.1:([0-9]+).*/\1/p' "$scratch/registry.log" | head -n 1)
-		tries=$((tries + 1))
-		if [ "$tries" -gt 600 ] || ! kill -0 "$registry_pid" 2>/dev/null; then
-			note "the registry is not ready:"$'\n'"$(<"$scratch/registry.log")"
-			finish
-		fi
-		sleep 0.05
-	done
-}
-
 revisions
 registry 0
 url=oci+http://127.0.0.1:$registry_port/law/us:latest

@@ -39,12 +39,16 @@ logged() {
 	grep -q -- "$2" "$scratch/$1.log" || note "no \"$2\" in the log of $1:"$'\n'"$(<"$scratch/$1.log")"
 }
 
-stop_all() {
+kill_all() {
 	local name
 	for name in "${!pids[@]}"; do
 		kill -KILL "${pids[$name]}" 2>/dev/null
 		wait "${pids[$name]}" 2>/dev/null
 	done
+}
+
+stop_all() {
+	kill_all
 	rm -rf "$scratch"
 }
 trap stop_all EXIT

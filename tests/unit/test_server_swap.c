@@ -201,7 +201,7 @@ test_no_call_is_lost(void **state)
 
 	(void)state;
 	node_start(&node, "lone", NULL, 0);
-	assert_int_equal(pq_link_new(node.address, &link, &err), PQ_OK);
+	assert_int_equal(pq_link_new(node.address, NULL, &link, &err), PQ_OK);
 	nodes_begin(link);
 	for (size_t i = 0; i < n; i++) {
 		askers[i].address = node.address;
@@ -254,7 +254,7 @@ test_replicas_follow(void **state)
 		node_start(&replicas[i], name, &publisher, 0);
 		assert_false(pq_server_is_ready(replicas[i].server));
 	}
-	assert_int_equal(pq_link_new(publisher.address, &link, &err), PQ_OK);
+	assert_int_equal(pq_link_new(publisher.address, NULL, &link, &err), PQ_OK);
 	nodes_begin(link);
 	for (size_t i = 0; i < REPLICAS; i++)
 		node_wait_for(&replicas[i], 1);
