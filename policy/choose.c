@@ -142,11 +142,24 @@ fold_single(const struct column *c, const struct pq_val *val, uint64_t *every, u
 	}
 }
 
+static bool
+same_words(const uint64_t *a, const uint64_t *b, uint32_t words)
+{
+	uint64_t differs = 0;
+
+	for (uint32_t w = 0; w < words; w++)
+		differs |= a[w] ^ b[w];
+	return differs == 0;
+}
+
 static void
 fold_set(const struct column *c, const struct pq_val *val, uint64_t *every, uint64_t *some)
 {
-	fold_symbols(c, val->sure, false, every);
 	fold_symbols(c, val->poss, false, some);
+	if (same_words(val->sure, val->poss, c->set_words))
+		memcpy(every, some, c->words * sizeof(*every));
+	else
+		fold_symbols(c, val->sure, false, every);
 	for (uint32_t i = 0; i < c->words; i++) {
 		every[i] |= c->bits[i];
 		some[i] |= c->bits[i];
@@ -229,22 +242,91 @@ choose(struct pq_eval *ev, struct pq_element *element, uint32_t index, const str
 	put(ev, element, index, every, some);
 }
 
+/* ---- which columns ---- */
+
+/* Columns of one attribute that are told apart by what they mention; of more all are chosen. */
+#define MAX_SET_WORDS 4
+
+static void
+add_mentioning(const struct pq_image *image, const struct pq_mentions *m, uint32_t symbol, uint64_t *columns)
+{
+	const uint64_t *of = image->mention_words + m->first + (size_t)symbol * m->words;
+
+	for (uint32_t i = 0; i < m->words; i++)
+		columns[i] |= of[i];
+}
+
+/*
+ * From one symbol to another: columns that mention neither allow what they did. Whether that is so, or all columns must
+ * be chosen.
+ */
+static bool
+mention_single(const struct pq_eval *ev, const struct pq_mentions *m, struct pq_seen *seen, const struct pq_val *val,
+               const struct shape *poss, uint64_t *columns)
+{
+	uint32_t before = seen->sole, now = poss->kind == SOLE && !val->may_none ? poss->symbol : PQ_NO_INDEX;
+
+	seen->sole = now;
+	if (before == PQ_NO_INDEX || now == PQ_NO_INDEX)
+		return false;
+	if (before != now) {
+		add_mentioning(ev->image, m, before, columns);
+		add_mentioning(ev->image, m, now, columns);
+	}
+	return true;
+}
+
+/* Of a set: columns that mention no symbol of which it is not as sure, or not as possible, as it was. */
+static bool
+mention_set(const struct pq_eval *ev, const struct pq_mentions *m, const struct pq_p_attr *a,
+            struct pq_element *element, uint64_t *columns)
+{
+	const struct pq_val *val = &element->vals[a->slot];
+	uint64_t *sure = element->seen_words + a->word, *poss = sure + ev->image->meta->scope_words[a->scope];
+	struct pq_seen *seen = &element->seen[a->slot];
+	bool known = seen->known;
+
+	for (uint32_t w = 0; w < a->words; w++) {
+		uint64_t differ = (sure[w] ^ val->sure[w]) | (poss[w] ^ val->poss[w]);
+		for (; known && differ != 0; differ &= differ - 1)
+			add_mentioning(ev->image, m, w * 64 + (uint32_t)__builtin_ctzll(differ), columns);
+		sure[w] = val->sure[w];
+		poss[w] = val->poss[w];
+	}
+	seen->known = true;
+	return known;
+}
+
 void
 pq_choose(struct pq_eval *ev, struct pq_element *element, uint32_t attr)
 {
 	const struct pq_wake_run *cols = &ev->image->wake->cols[attr];
+	const uint32_t *list = ev->image->wake->col_list + cols->first;
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
 	const struct pq_val *val = &element->vals[a->slot];
 	struct shape sure = {EMPTY, 0}, poss = {EMPTY, 0};
+	uint64_t columns[MAX_SET_WORDS] = {0};
+	bool some = false;
 
 	if (cols->n == 0)
 		return;
+	const struct pq_mentions *m = &ev->image->mentions[attr];
 	if (a->words > 0) {
 		uint32_t n = ev->p->domains[a->domain].symbols.n;
 		poss = shape_of(val->poss, a->words, n);
 		if (!a->single)
 			sure = shape_of(val->sure, a->words, n);
 	}
-	for (uint32_t i = 0; i < cols->n; i++)
-		choose(ev, element, ev->image->wake->col_list[cols->first + i], &sure, &poss);
+	if (m->words > 0 && m->words <= MAX_SET_WORDS)
+		some = a->single ? mention_single(ev, m, &element->seen[a->slot], val, &poss, columns)
+		                 : mention_set(ev, m, a, element, columns);
+	if (!some || ev->stale) {
+		for (uint32_t i = 0; i < cols->n; i++)
+			choose(ev, element, list[i], &sure, &poss);
+		return;
+	}
+	for (uint32_t w = 0; w < m->words; w++) {
+		for (; columns[w] != 0; columns[w] &= columns[w] - 1)
+			choose(ev, element, list[w * 64 + (uint32_t)__builtin_ctzll(columns[w])], &sure, &poss);
+	}
 }

@@ -99,6 +99,12 @@ struct pq_chosen {
 	uint32_t every, some;
 };
 
+/* The value that an attribute's columns were last chosen by. */
+struct pq_seen {
+	bool known;                 /* of a set: the words are in seen_words */
+	uint32_t sole;              /* of a single value: its one symbol; PQ_NO_INDEX = there is not just one */
+};
+
 /* The request itself, a party, an owner, a hit, an intermediate country, or the decision. */
 struct pq_element {
 	enum pq_scope scope;
@@ -109,6 +115,8 @@ struct pq_element {
 	uint64_t *words;            /* the sets of the vals */
 	uint8_t *tri;               /* conditions of the scope, by slot */
 	int16_t *var;               /* by slot: number of the unknown, -1 = none yet */
+	struct pq_seen *seen;       /* by slot (choose.c) */
+	uint64_t *seen_words;       /* as `words`: the sets */
 	struct pq_chosen *chosen;   /* by column of the scope (image->col_slots) */
 	struct pq_bits *cells;      /* what the values allow: those of a word side by side (image_cells.c) */
 	struct pq_bits *matched;    /* by word of all spaces: what the spaces of the scope were last found to be */

@@ -33,6 +33,12 @@ struct pq_join {
 	const uint32_t *starts;     /* by symbol: where its rows begin in join_rows; they end where those of the next do */
 };
 
+/* Which columns of an attribute say anything of a symbol: a set of columns by symbol. */
+struct pq_mentions {
+	size_t first;   /* in `mention_words`, of the first symbol */
+	uint32_t words; /* of a set; 0 = not told, all columns may */
+};
+
 struct pq_image {
 	struct pq_program p;
 	const struct pq_p_meta *meta;
@@ -60,6 +66,8 @@ struct pq_image {
 	uint32_t *col_strides;      /* by column: words of its bitmaps; 0 in a sparse space */
 	uint32_t *col_slots;        /* by column: number among those of its scope */
 	uint32_t scope_cols[PQ_SCOPE_COUNT], scope_cells[PQ_SCOPE_COUNT];
+	struct pq_mentions *mentions; /* by attribute (image_mentions.c) */
+	uint64_t *mention_words;      /* bit i: the attribute's i-th column (wake.h, cols) */
 	struct pq_cell_place *cells;
 	uint32_t *space_word;       /* by space: its first word among those of all spaces */
 	uint32_t n_space_words;
@@ -83,6 +91,9 @@ bool pq_image_index(struct pq_image *image);
 /** Likewise the cells of the columns, and pq_image_free_cells(). */
 bool pq_image_index_cells(struct pq_image *image);
 void pq_image_free_cells(struct pq_image *image);
+/** Likewise which columns speak of a symbol, and pq_image_free_mentions(). Needs image->wake. */
+bool pq_image_index_mentions(struct pq_image *image);
+void pq_image_free_mentions(struct pq_image *image);
 /** Likewise what is known of rules before anything is said (image_rules.c), and pq_image_free_rules(). */
 bool pq_image_index_rules(struct pq_image *image);
 void pq_image_free_rules(struct pq_image *image);

@@ -119,13 +119,21 @@ make_cells(const struct pq_image *image, struct pq_arena *arena, struct pq_eleme
 {
 	size_t n_words = image->n_space_words, n_cols = image->scope_cols[element->scope];
 
+	size_t n_attrs = image->meta->scope_attrs[element->scope];
+
+	element->seen = pq_arena_array(arena, n_attrs + 1, sizeof(*element->seen));
+	element->seen_words =
+		pq_arena_array(arena, 2 * (size_t)image->meta->scope_words[element->scope] + 1, sizeof(*element->seen_words));
 	element->chosen = pq_arena_array(arena, n_cols + 1, sizeof(*element->chosen));
 	element->cells = pq_arena_array(arena, (size_t)image->scope_cells[element->scope] + 1, sizeof(*element->cells));
 	element->matched = pq_arena_array(arena, n_words + 1, sizeof(*element->matched));
 	element->touched = pq_arena_array(arena, n_words / 64 + 1, sizeof(*element->touched));
-	if (element->chosen == NULL || element->cells == NULL || element->matched == NULL || element->touched == NULL)
+	if (element->seen == NULL || element->seen_words == NULL || element->chosen == NULL || element->cells == NULL ||
+	    element->matched == NULL || element->touched == NULL)
 		return false;
 	memset(element->chosen, 0xff, n_cols * sizeof(*element->chosen));
+	for (size_t i = 0; i < n_attrs; i++)
+		element->seen[i].sole = PQ_NO_INDEX;
 	return true;
 }
 
