@@ -87,7 +87,7 @@ struct binding {
 	const char *where;
 	struct pq_arena *arena;
 	struct pq_violation_list *violations;
-	struct pq_given *all;       /* the givens of the element */
+	const struct pq_givens *all; /* the givens of the element */
 	struct pq_given *given;
 };
 
@@ -284,6 +284,12 @@ starts_folded(const struct pq_text *text, const char *prefix, size_t len)
 }
 
 static void
+note_said(const struct pq_givens *givens, uint32_t slot)
+{
+	givens->said[slot / 64] |= UINT64_C(1) << (slot % 64);
+}
+
+static void
 take_marks(struct binding *b, struct pq_text *text)
 {
 	const struct pq_p_attr *a = b->attr;
@@ -297,7 +303,8 @@ take_marks(struct binding *b, struct pq_text *text)
 		text->len -= len;
 		struct binding marked = *b;
 		marked.attr = &b->image->p.attrs[a->mark_attr];
-		marked.given = &b->all[marked.attr->slot];
+		marked.given = &b->all->at[marked.attr->slot];
+		note_said(b->all, marked.attr->slot);
 		uint32_t yes = PQ_BOOL_TRUE;
 		set_symbols(&marked, &yes, 1);
 		return;
@@ -368,7 +375,7 @@ bind_value(struct binding *b)
 
 void
 pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scope scope, const char *where,
-        struct pq_given *given, struct pq_arena *arena, struct pq_violation_list *violations)
+        const struct pq_givens *givens, struct pq_arena *arena, struct pq_violation_list *violations)
 {
 	if (facts->n > PQ_MAX_FACTS) {
 		pq_violate(violations, where, (struct pq_text){"", 0}, "TOO_MANY", "has more than %d facts", PQ_MAX_FACTS);
@@ -391,13 +398,14 @@ pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scop
 		    .where = where,
 		    .arena = arena,
 		    .violations = violations,
-		    .all = given,
-		    .given = &given[image->p.attrs[attr].slot],
+		    .all = givens,
+		    .given = &givens->at[image->p.attrs[attr].slot],
 		};
 		if (b.given->state != PQ_SILENT) {
 			wrong(&b, "DUPLICATE", "is given twice");
 			continue;
 		}
+		note_said(givens, b.attr->slot);
 		if (fact->value.kind == PQ_VALUE_UNKNOWN)
 			b.given->state = PQ_SAID_UNKNOWN;
 		else

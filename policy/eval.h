@@ -52,7 +52,7 @@ struct pq_mask {
 
 /* What the request says of one fact of one element. */
 struct pq_given {
-	enum { PQ_SILENT, PQ_SAID_UNKNOWN, PQ_SAID, PQ_KEPT_SILENT /* while a line takes over the request's */ } state;
+	enum { PQ_SILENT, PQ_SAID_UNKNOWN, PQ_SAID } state;
 	uint32_t n_symbols;
 	const uint32_t *symbols;
 	int64_t number;
@@ -60,6 +60,12 @@ struct pq_given {
 	uint32_t named_by;     /* fact under whose name an unknown is asked for; 0 (never a fact) = its own */
 	bool opened;           /* near.c, calendar.c: treated as unknown, whatever is said */
 	bool or_none;          /* calendar.c: where it is opened it may also have no value */
+};
+
+/* What is said of the facts of one element, by slot, and a bitmap of those that are not silent. */
+struct pq_givens {
+	struct pq_given *at;
+	uint64_t *said;
 };
 
 enum pq_number_state { PQ_NUMBER_NONE, PQ_NUMBER_KNOWN, PQ_NUMBER_UNKNOWN };
@@ -111,6 +117,7 @@ struct pq_element {
 	uint16_t index;             /* among its kind (owners: within the party) */
 	uint16_t party;             /* of an owner */
 	struct pq_given *given;     /* by slot */
+	uint64_t *said;             /* slots of which something is said (of a request as bound, and as it was loaded) */
 	struct pq_val *vals;        /* by slot */
 	uint64_t *words;            /* the sets of the vals */
 	uint8_t *tri;               /* conditions of the scope, by slot */
@@ -182,7 +189,7 @@ struct pq_eval {
 	struct pq_element req, decision;
 	struct pq_element *parties, *hits, *intermediates;
 	size_t n_parties, n_hits, n_intermediates;
-	struct pq_given *const *lines; /* the givens of each line of the request, as bound */
+	const struct pq_givens *lines; /* the givens of each line of the request, as bound */
 	size_t n_lines, line;
 
 	struct pq_var *vars;
@@ -242,7 +249,7 @@ struct pq_violation_list {
 
 /** Bind a list of facts to the attributes of a scope. `where` names the element in violations ("parties[0]"). */
 void pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scope scope, const char *where,
-             struct pq_given *given, struct pq_arena *arena, struct pq_violation_list *violations);
+             const struct pq_givens *givens, struct pq_arena *arena, struct pq_violation_list *violations);
 /** Tell the required facts of a scope that are silent. */
 void pq_bind_required(const struct pq_image *image, enum pq_scope scope, const char *where, const struct pq_given *given,
                       struct pq_violation_list *violations);

@@ -147,6 +147,7 @@ pq_image_close(struct pq_image *image)
 	free(image->required);
 	free(image->fact_attrs);
 	free(image->path_codes);
+	free(image->mark_codes);
 	pq_image_free_rules(image);
 	pq_image_free_cells(image);
 	pq_image_free_joins(image);

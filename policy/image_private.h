@@ -83,6 +83,8 @@ struct pq_image {
 	size_t fact_attrs_at[PQ_SCOPE_COUNT];
 	uint32_t *path_codes;       /* codes of the request that have a path */
 	size_t n_path_codes;
+	uint32_t *mark_codes;       /* codes of the request that marks may stand before */
+	size_t n_mark_codes;
 	struct pq_wake *wake;
 };
 

@@ -455,11 +455,11 @@ static void
 put_lines(struct pq_eval *ev, struct pq_candidate *out, uint32_t sum, uint32_t same)
 {
 	const struct pq_p_attr *s = &ev->p->attrs[sum], *k = &ev->p->attrs[same];
-	const struct pq_given *own = ev->lines[ev->line];
+	const struct pq_given *own = ev->lines[ev->line].at;
 
 	out->number_state = PQ_NUMBER_KNOWN;
 	for (size_t i = 0; i < ev->n_lines; i++) {
-		const struct pq_given *line = ev->lines[i];
+		const struct pq_given *line = ev->lines[i].at;
 		if (i != ev->line && !same_given(k, &own[k->slot], &line[k->slot]))
 			continue;
 		if (line[s->slot].state == PQ_SAID) {
