@@ -37,16 +37,12 @@ pq_violate(struct pq_violation_list *v, const char *where, struct pq_text name, 
 	v->at[v->n++] = (struct pq_violation){field, reason, description};
 }
 
+/* `known` has as many bytes as the text and one more, if only because other strings follow it. */
 static bool
 same_folded(const char *known, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char a = (unsigned char)known[i], b = (unsigned char)text[i];
-		if (a >= 'A' && a <= 'Z')
-			a = (unsigned char)(a + 32);
-		if (b >= 'A' && b <= 'Z')
-			b = (unsigned char)(b + 32);
-		if (a != b)
+	for (size_t i = 0; i < len; i += 8) {
+		if (pq_name_word(known + i, len - i) != pq_name_word(text + i, len - i))
 			return false;
 	}
 	return known[len] == '\0';
@@ -59,7 +55,7 @@ find_name(const struct pq_image *image, const struct pq_p_name *slots, uint32_t 
 	uint32_t hash = pq_name_hash(seed, text, len);
 
 	for (uint32_t at = hash & mask; slots[at].string != 0; at = (at + 1) & mask) {
-		if (slots[at].hash == hash && slots[at].domain == seed &&
+		if (slots[at].hash == hash && slots[at].domain == seed && len < image->p.n_strings - slots[at].string &&
 		    same_folded(pq_string(image, slots[at].string), text, len))
 			return slots[at].symbol;
 	}

@@ -310,6 +310,19 @@ struct pq_candidate {
 	struct pq_mask deps;
 };
 
+/* A value that is known. */
+struct pq_known {
+	uint64_t set[PQ_KNOWN_WORDS];
+	int64_t number;
+	bool has_number, none;
+};
+
+/**
+ * The value of an attribute whose one source is a lookup that always applies, where all rows that it can meet are plain
+ * (image_joins.c) and the key is known. False: the lookup must be done in full.
+ */
+bool pq_lookup_known(const struct pq_eval *ev, const struct pq_where *where, const struct pq_join *join,
+                     const struct pq_p_attr *target, struct pq_known *ret);
 void pq_lookup(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_contribution *c,
                const struct pq_p_attr *target, struct pq_candidate *out);
 

@@ -27,10 +27,14 @@ struct pq_join_row {
 	bool found; /* it lists the symbol; otherwise any symbol may meet it */
 };
 
+/* Words of the widest set that a lookup gives the short way (lookup.c). */
+#define PQ_KNOWN_WORDS 4
+
 /* How a lookup finds its rows. */
 struct pq_join {
 	const struct pq_p_key *key; /* NULL: it must look at all */
 	const uint32_t *starts;     /* by symbol: where its rows begin in join_rows; they end where those of the next do */
+	uint32_t take;              /* the column that is taken, or PQ_NO_INDEX */
 };
 
 /* Which columns of an attribute say anything of a symbol: a set of columns by symbol. */
@@ -74,6 +78,7 @@ struct pq_image {
 	struct pq_word_runs *runs;  /* by word of all spaces */
 	uint32_t *word_quants;      /* quantifiers */
 	struct pq_join *joins;      /* by contribution */
+	const struct pq_join **sole_joins; /* by attribute: the lookup that alone makes its value, and always; or NULL */
 	uint32_t *join_starts;
 	struct pq_join_row *join_rows;
 	size_t n_join_starts, n_join_rows;

@@ -806,6 +806,29 @@ store_plain(const struct pq_eval *ev, const struct pq_p_attr *a, struct pq_val *
 	return differs != 0;
 }
 
+/* Like store(): a value that is known, of which everything possible is sure. */
+static bool
+store_known(const struct pq_eval *ev, const struct pq_p_attr *a, struct pq_val *val, const struct pq_known *known)
+{
+	struct pq_mask nothing = {0};
+	uint64_t differs = 0;
+
+	for (uint32_t i = 0; i < a->words; i++) {
+		differs |= (val->sure[i] ^ known->set[i]) | (val->poss[i] ^ known->set[i]);
+		val->sure[i] = val->poss[i] = known->set[i];
+	}
+	enum pq_number_state state = known->has_number ? PQ_NUMBER_KNOWN : PQ_NUMBER_NONE;
+	differs |= val->number_state != state || val->number != known->number || val->may_none != known->none;
+	if (!ev->quiet)
+		differs |= val->linear != NULL || !same_mask(&val->deps, &nothing);
+	val->number_state = state;
+	val->number = known->number;
+	val->may_none = known->none;
+	val->linear = NULL;
+	val->deps = nothing;
+	return differs != 0;
+}
+
 static bool
 fact_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, struct pq_candidate *acc,
            struct pq_candidate *scratch)
@@ -1002,6 +1025,12 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 		val->number = ev->request->as_of;
 		val->may_none = false;
 		return changed;
+	}
+	struct pq_known known;
+	const struct pq_join *sole = ev->image->sole_joins[attr];
+	if (sole != NULL && pq_lookup_known(ev, where, sole, a, &known)) {
+		val->open = false;
+		return store_known(ev, a, val, &known);
 	}
 	uint32_t n = a->words;
 	uint64_t *at = words;
