@@ -77,7 +77,7 @@ take_profile(struct pq_assumptions *as, const struct pq_image *image, const stru
 		    .symbols = image->p.lists + one->symbols.first,
 		    .number = one->number,
 		};
-		as->given[a->scope].said[a->slot / 64] |= UINT64_C(1) << (a->slot % 64);
+		pq_note_said(as->given[a->scope].said, a->slot);
 		as->source[a->scope][a->slot] = source;
 	}
 }
@@ -139,7 +139,7 @@ pq_assume_fill(struct pq_assumptions *as, const struct pq_image *image, enum pq_
 			if (assumed->at[slot].state != PQ_SAID)
 				continue;
 			givens->at[slot] = assumed->at[slot];
-			givens->said[w] |= UINT64_C(1) << (slot % 64);
+			pq_note_said(givens->said, (uint32_t)slot);
 			as->used[scope][slot] = 1;
 		}
 	}

@@ -280,12 +280,6 @@ starts_folded(const struct pq_text *text, const char *prefix, size_t len)
 }
 
 static void
-note_said(const struct pq_givens *givens, uint32_t slot)
-{
-	givens->said[slot / 64] |= UINT64_C(1) << (slot % 64);
-}
-
-static void
 take_marks(struct binding *b, struct pq_text *text)
 {
 	const struct pq_p_attr *a = b->attr;
@@ -300,7 +294,7 @@ take_marks(struct binding *b, struct pq_text *text)
 		struct binding marked = *b;
 		marked.attr = &b->image->p.attrs[a->mark_attr];
 		marked.given = &b->all->at[marked.attr->slot];
-		note_said(b->all, marked.attr->slot);
+		pq_note_said(b->all->said, marked.attr->slot);
 		uint32_t yes = PQ_BOOL_TRUE;
 		set_symbols(&marked, &yes, 1);
 		return;
@@ -401,7 +395,7 @@ pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scop
 			wrong(&b, "DUPLICATE", "is given twice");
 			continue;
 		}
-		note_said(givens, b.attr->slot);
+		pq_note_said(givens->said, b.attr->slot);
 		if (fact->value.kind == PQ_VALUE_UNKNOWN)
 			b.given->state = PQ_SAID_UNKNOWN;
 		else

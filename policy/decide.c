@@ -97,13 +97,6 @@ bind_elements(struct request_binding *b, const struct pq_facts *facts, struct pq
 	}
 }
 
-static void
-set_said(const struct pq_givens *givens, uint32_t slot, bool said)
-{
-	givens->said[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
-	givens->said[slot / 64] |= (uint64_t)said << (slot % 64);
-}
-
 /* What the line is silent about; but a line that says its own code does not take over the mark of the request's code. */
 static void
 take_base(const struct pq_image *image, const struct pq_givens *line, const struct pq_givens *base)
@@ -113,18 +106,19 @@ take_base(const struct pq_image *image, const struct pq_givens *line, const stru
 	for (size_t k = 0; k < image->n_mark_codes; k++) {
 		const struct pq_p_attr *a = &image->p.attrs[image->mark_codes[k]];
 		if (line->at[a->slot].state != PQ_SILENT)
-			set_said(line, image->p.attrs[a->mark_attr].slot, true);
+			pq_note_said(line->said, image->p.attrs[a->mark_attr].slot);
 	}
 	for (uint32_t w = 0; w <= n / 64; w++) {
 		for (uint64_t left = base->said[w] & ~line->said[w]; left != 0; left &= left - 1) {
 			uint32_t slot = w * 64 + (uint32_t)__builtin_ctzll(left);
 			line->at[slot] = base->at[slot];
-			set_said(line, slot, true);
+			pq_note_said(line->said, slot);
 		}
 	}
 	for (size_t k = 0; k < image->n_mark_codes; k++) {
 		uint32_t mark = image->p.attrs[image->p.attrs[image->mark_codes[k]].mark_attr].slot;
-		set_said(line, mark, line->at[mark].state != PQ_SILENT);
+		if (line->at[mark].state == PQ_SILENT)
+			line->said[mark / 64] &= ~(UINT64_C(1) << (mark % 64));
 	}
 }
 
@@ -355,7 +349,7 @@ replace_fact(const struct request_binding *b, const struct leg *leg, const struc
 	uint32_t slot = image->p.attrs[image->meta->release_replaces].slot;
 	struct pq_given *fact = &givens->at[slot];
 
-	set_said(givens, slot, true);
+	pq_note_said(givens->said, slot);
 	if (leg->symbol == PQ_NO_INDEX) {
 		*fact = (struct pq_given){.state = PQ_SAID_UNKNOWN, .named_by = leg->by};
 		return true;

@@ -68,6 +68,12 @@ struct pq_givens {
 	uint64_t *said;
 };
 
+static inline void
+pq_note_said(uint64_t *said, uint32_t slot)
+{
+	said[slot / 64] |= UINT64_C(1) << (slot % 64);
+}
+
 enum pq_number_state { PQ_NUMBER_NONE, PQ_NUMBER_KNOWN, PQ_NUMBER_UNKNOWN };
 
 /* A number as a sum over unknown facts: constant + Σ factor × variable. */
@@ -364,8 +370,8 @@ void pq_var_changed(struct pq_eval *ev, const struct pq_var *var);
 /** Forget all unknowns, so that they are numbered anew. */
 void pq_forget_unknowns(struct pq_eval *ev);
 /**
- * Set up an evaluation of a request that says nothing and has no elements; the caller puts givens into ev->req.given,
- * and sets ev->stale after each change. `image`, `p`, `request` and `arena` must be set. False: out of memory.
+ * Set up an evaluation of a request that says nothing and has no elements; the caller puts givens into ev->req.given
+ * (noting them in ev->req.said), and sets ev->stale after each change. `image`, `p`, `request` and `arena` must be set. False: out of memory.
  */
 bool pq_eval_alone(struct pq_eval *ev);
 /** The same with one party that has one owner, one hit and one country on the way. */

@@ -63,6 +63,8 @@ struct pq_image {
 	uint64_t *considered_always;
 	uint64_t *considered_by_claim; /* by symbol of the fact that claims exceptions */
 	uint64_t *considered_by_fact;  /* by claim fact: where anything is said of it */
+	uint64_t *claim_slots[PQ_SCOPE_COUNT]; /* by slot: facts by which exceptions are claimed; of the request and parties */
+	uint32_t *claim_of_slot;       /* as fact_attrs: the number of the claim fact */
 	uint32_t *claim_facts;
 	size_t n_claim_facts;
 	struct pq_span *col_words;  /* by column: the words of its bitmaps in which it says anything */

@@ -199,7 +199,7 @@ truth_of(const struct matching *m, const struct pq_p_dnf *dnf, uint32_t w, uint6
 static void
 wake_readers(struct pq_eval *ev, uint32_t dnf)
 {
-	pq_wake_join(ev->dirty, pq_wake_of_dnf(ev->image->wake, dnf), ev->image->wake->words);
+	pq_wake_by_dnf(ev->dirty, ev->image->wake, dnf);
 }
 
 /* Which main rules may hold, kept up with their conditions. */

@@ -362,11 +362,17 @@ pq_name_word(const char *text, size_t len)
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	uint64_t word = 0;
 
-	if (len >= 8)
+	if (len >= 8) {
 		memcpy(&word, text, 8);
-	else
-		for (size_t i = 0; i < len; i++)
-			word |= (uint64_t)(unsigned char)text[i] << (8 * i);
+	} else if (len >= 4) { /* two halves that may have bytes in common */
+		uint32_t first, last;
+		memcpy(&first, text, 4);
+		memcpy(&last, text + len - 4, 4);
+		word = first | (uint64_t)last << (8 * (len - 4));
+	} else if (len > 0) { /* the first, the middle and the last byte, which are all there are */
+		word = (unsigned char)text[0] | (uint64_t)(unsigned char)text[len / 2] << (8 * (len / 2)) |
+		       (uint64_t)(unsigned char)text[len - 1] << (8 * (len - 1));
+	}
 	/* Of each byte the highest bit: is it above 'Z', is it 'A' or above (both of its lower seven bits), is it ASCII? */
 	uint64_t low = word & (ones * 0x7f);
 	uint64_t above = low + ones * (0x7f - 'Z'), from = low + ones * (0x80 - 'A');

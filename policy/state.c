@@ -348,7 +348,7 @@ load_fact(struct pq_state *s, struct pq_element *element, struct room *rooms, co
 	if (!keep(s, &element->given[slot], &rooms[slot], &givens->at[slot]))
 		return false;
 	uint32_t attr = image->fact_attrs[image->fact_attrs_at[element->scope] + slot];
-	pq_wake_join(s->ev.dirty, pq_wake_of_given(image->wake, attr), image->wake->words);
+	pq_wake_by_given(s->ev.dirty, image->wake, attr);
 	if (image->wake->claims[attr])
 		s->ev.considers_known = false;
 	return true;
@@ -425,7 +425,7 @@ load_day(struct pq_state *s)
 
 	if (lo == hi)
 		return;
-	pq_wake_join(s->ev.dirty, pq_wake_of_given(s->ev.image->wake, PQ_ATTR_AS_OF), s->ev.image->wake->words);
+	pq_wake_by_given(s->ev.dirty, s->ev.image->wake, PQ_ATTR_AS_OF);
 	for (size_t t = 0; t < s->ev.p->n_tables; t++) {
 		const struct pq_wake_run *run = &s->ev.image->wake->dates[t];
 		const int32_t *days = s->ev.image->wake->days + run->first;
@@ -511,7 +511,6 @@ settle_owners(struct pq_eval *ev, struct pq_where *where, uint32_t attr)
 static void
 settle_attr(struct pq_eval *ev, uint32_t attr)
 {
-	const struct pq_wake *wake = ev->image->wake;
 	struct pq_where where = pq_where_request(ev);
 	enum pq_scope scope = ev->p->attrs[attr].scope;
 	bool changed = false;
@@ -529,7 +528,7 @@ settle_attr(struct pq_eval *ev, uint32_t attr)
 		}
 	}
 	if (changed)
-		pq_wake_join(ev->dirty, pq_wake_of_value(wake, attr), wake->words);
+		pq_wake_by_value(ev->dirty, ev->image->wake, attr);
 }
 
 /* Everything must be computed anew. */
@@ -634,7 +633,7 @@ pq_forget_unknowns(struct pq_eval *ev)
 void
 pq_given_changed(struct pq_eval *ev, uint32_t attr)
 {
-	pq_wake_join(ev->dirty, pq_wake_of_given(ev->image->wake, attr), ev->image->wake->words);
+	pq_wake_by_given(ev->dirty, ev->image->wake, attr);
 }
 
 void
