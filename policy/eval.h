@@ -130,7 +130,7 @@ struct pq_element {
 	int16_t *var;               /* by slot: number of the unknown, -1 = none yet */
 	struct pq_seen *seen;       /* by slot (choose.c) */
 	uint64_t *seen_words;       /* as `words`: the sets */
-	struct pq_chosen *chosen;   /* by column of the scope (image->col_slots) */
+	struct pq_chosen *chosen;   /* by column of the scope (pq_col_view, slot) */
 	struct pq_bits *cells;      /* what the values allow: those of a word side by side (image_cells.c) */
 	struct pq_bits *matched;    /* by word of all spaces: what the spaces of the scope were last found to be */
 	uint64_t *touched;          /* words of which a cell is not what it was when they were last matched */

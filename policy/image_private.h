@@ -8,9 +8,20 @@
 
 /* A column in one word of its space. */
 struct pq_cell_place {
-	uint32_t at;   /* word within those of the column (col_words) */
+	uint32_t at;   /* word within those of the column (pq_col_view, said) */
 	uint32_t cell; /* number among the cells of the attribute's scope */
 	uint32_t word; /* number among the words of all spaces */
+};
+
+/* A column as values are held against it. */
+struct pq_col_view {
+	const uint64_t *bits;  /* of its bitmap 0 the first word in which it says anything */
+	const uint32_t *map;   /* of symbols: the number of its bitmap by symbol */
+	struct pq_span said;   /* the words of its bitmaps in which it says anything */
+	struct pq_span cells;
+	uint32_t stride;       /* words of a bitmap; 0 in a sparse space */
+	uint32_t slot;         /* its number among the columns of its scope */
+	uint8_t kind;          /* enum pq_col_kind */
 };
 
 /* What one word of a space is matched by. */
@@ -67,10 +78,7 @@ struct pq_image {
 	uint32_t *claim_of_slot;       /* as fact_attrs: the number of the claim fact */
 	uint32_t *claim_facts;
 	size_t n_claim_facts;
-	struct pq_span *col_words;  /* by column: the words of its bitmaps in which it says anything */
-	struct pq_span *col_cells;  /* by column: its cells (image_cells.c) */
-	uint32_t *col_strides;      /* by column: words of its bitmaps; 0 in a sparse space */
-	uint32_t *col_slots;        /* by column: number among those of its scope */
+	struct pq_col_view *columns;  /* by column of all spaces (image_cells.c) */
 	uint32_t scope_cols[PQ_SCOPE_COUNT], scope_cells[PQ_SCOPE_COUNT];
 	struct pq_mentions *mentions; /* by attribute (image_mentions.c) */
 	uint64_t *mention_words;      /* bit i: the attribute's i-th column (wake.h, cols) */

@@ -105,7 +105,7 @@ asks_day(const struct pq_p_col *col)
 static struct pq_bits *
 cell_of(const struct matching *m, uint32_t col, uint32_t w)
 {
-	struct pq_span places = m->ev->image->col_cells[col];
+	struct pq_span places = m->ev->image->columns[col].cells;
 
 	for (uint32_t i = places.first; i < places.first + places.n; i++) {
 		if (m->ev->image->cells[i].word == m->first_word + w)
