@@ -126,8 +126,7 @@ list_all(struct pq_image *image, bool counting)
 static bool
 is_simple(const struct pq_program *p, const struct pq_p_attr *a, const struct pq_p_contribution *c)
 {
-	if (a->is_fact || a->digits > 0 || a->said.n > 0 || c->dnf != PQ_NO_INDEX || c->derive != PQ_DERIVE_LOOKUP ||
-	    a->words > PQ_KNOWN_WORDS)
+	if (a->words > PQ_KNOWN_WORDS || a->type == PQ_TYPE_CODE || a->type == PQ_TYPE_PATH || a->type == PQ_TYPE_TEXT)
 		return false;
 	if (c->take == PQ_NO_INDEX)
 		return a->type == PQ_TYPE_BOOL;
@@ -136,17 +135,22 @@ is_simple(const struct pq_program *p, const struct pq_p_attr *a, const struct pq
 		if (p->cells[p->rows[table->rows.first + r].cells + c->take].items.n > 1)
 			return false;
 	}
-	return a->type != PQ_TYPE_CODE && a->type != PQ_TYPE_PATH && a->type != PQ_TYPE_TEXT;
+	return true;
 }
 
 static void
-find_sole(struct pq_image *image)
+mark_simple(struct pq_image *image)
 {
 	for (size_t i = 0; i < image->p.n_attrs; i++) {
 		const struct pq_p_attr *a = &image->p.attrs[i];
-		const struct pq_p_contribution *c = image->p.contributions + a->contributions.first;
-		if (a->contributions.n == 1 && is_simple(&image->p, a, c) && image->joins[a->contributions.first].key != NULL)
-			image->sole_joins[i] = &image->joins[a->contributions.first];
+		for (uint32_t k = a->contributions.first; k < a->contributions.first + a->contributions.n; k++) {
+			const struct pq_p_contribution *c = &image->p.contributions[k];
+			image->joins[k].simple =
+				c->derive == PQ_DERIVE_LOOKUP && image->joins[k].key != NULL && is_simple(&image->p, a, c);
+			if (image->joins[k].simple && a->contributions.n == 1 && c->dnf == PQ_NO_INDEX && !a->is_fact &&
+			    a->digits == 0 && a->said.n == 0)
+				image->sole_joins[i] = &image->joins[k];
+		}
 	}
 }
 
@@ -163,7 +167,7 @@ pq_image_index_joins(struct pq_image *image)
 	if (image->join_starts == NULL || image->join_rows == NULL)
 		return false;
 	list_all(image, false);
-	find_sole(image);
+	mark_simple(image);
 	return true;
 }
 

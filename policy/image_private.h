@@ -46,6 +46,7 @@ struct pq_join {
 	const struct pq_p_key *key; /* NULL: it must look at all */
 	const uint32_t *starts;     /* by symbol: where its rows begin in join_rows; they end where those of the next do */
 	uint32_t take;              /* the column that is taken, or PQ_NO_INDEX */
+	bool simple;                /* what it takes is no more than a pq_known can hold */
 };
 
 /* Which columns of an attribute say anything of a symbol: a set of columns by symbol. */

@@ -80,6 +80,8 @@ path_key(struct join *j, const struct pq_p_cell *cell, uint32_t attr, struct row
 	for (uint32_t i = 0; i < cell->items.n; i++) {
 		const char *listed = pq_string(j->ev->image, j->ev->p->lists[cell->items.first + i]);
 		enum relation relation = relate(listed, val);
+		if (relation == APART)
+			continue;
 		int n = parts(listed, strlen(listed));
 		if (relation == COVERS && n > rank)
 			rank = n;
@@ -468,25 +470,6 @@ visit_all(struct join *j, int pass)
 		visit(j, table->rows.first + r, pass);
 }
 
-void
-pq_lookup(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_contribution *c,
-          const struct pq_p_attr *target, struct pq_candidate *out)
-{
-	struct join j = {.ev = ev, .where = where, .c = c, .target = target, .out = out, .best_sure = -1};
-
-	j.one_value = target->type != PQ_TYPE_SYMBOLS && (target->type != PQ_TYPE_BOOL || c->take != PQ_NO_INDEX);
-	if (j.one_value)
-		visit_all(&j, 0);
-	visit_all(&j, 1);
-	if (j.one_value) {
-		out->may_none |= j.best_sure < 0;
-		return;
-	}
-	/* A bool without a column to take: is there a row? */
-	if (target->type == PQ_TYPE_BOOL && j.best_sure < 0)
-		out->poss[0] |= UINT64_C(1) << PQ_BOOL_FALSE;
-}
-
 /* ---- what is known at once ---- */
 
 static void
@@ -554,4 +537,43 @@ pq_lookup_known(const struct pq_eval *ev, const struct pq_where *where, const st
 		ret->none = ret->set[0] == 0 && ret->set[1] == 0 && ret->set[2] == 0 && ret->set[3] == 0;
 	}
 	return true;
+}
+
+/* False: it is not known at once. */
+static bool
+take_known(const struct pq_eval *ev, const struct pq_where *where, const struct pq_p_contribution *c,
+           const struct pq_p_attr *target, struct pq_candidate *out)
+{
+	const struct pq_join *join = &ev->image->joins[c - ev->p->contributions];
+	struct pq_known known;
+
+	if (!join->simple || !pq_lookup_known(ev, where, join, target, &known))
+		return false;
+	for (uint32_t w = 0; w < target->words; w++)
+		out->sure[w] = out->poss[w] = known.set[w];
+	out->number_state = known.has_number ? PQ_NUMBER_KNOWN : PQ_NUMBER_NONE;
+	out->number = known.number;
+	out->may_none = known.none;
+	return true;
+}
+
+void
+pq_lookup(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_contribution *c,
+          const struct pq_p_attr *target, struct pq_candidate *out)
+{
+	struct join j = {.ev = ev, .where = where, .c = c, .target = target, .out = out, .best_sure = -1};
+
+	if (take_known(ev, where, c, target, out))
+		return;
+	j.one_value = target->type != PQ_TYPE_SYMBOLS && (target->type != PQ_TYPE_BOOL || c->take != PQ_NO_INDEX);
+	if (j.one_value)
+		visit_all(&j, 0);
+	visit_all(&j, 1);
+	if (j.one_value) {
+		out->may_none |= j.best_sure < 0;
+		return;
+	}
+	/* A bool without a column to take: is there a row? */
+	if (target->type == PQ_TYPE_BOOL && j.best_sure < 0)
+		out->poss[0] |= UINT64_C(1) << PQ_BOOL_FALSE;
 }
