@@ -182,6 +182,7 @@ walk_value(struct pq_an *an, const struct pq_cell_fact *fact, uint32_t symbol, s
 		ev.req.given[i].opened = true;
 	ev.req.given[an->p->attrs[fact->fact].slot] =
 		(struct pq_given){.state = PQ_SAID, .n_symbols = symbol != PQ_NO_INDEX, .symbols = &symbol, .text = {"", 0}};
+	pq_note_said(ev.req.said, an->p->attrs[fact->fact].slot);
 	for (size_t d = 0; d <= an->n_dates && !an->oom; d++) {
 		request.as_of = d == 0 ? (an->n_dates > 0 ? an->dates[0] - 1 : 0) : an->dates[d - 1];
 		ev.stale = true;

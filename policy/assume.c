@@ -29,7 +29,7 @@ refuse_codes(const struct pq_assumptions *as, const struct pq_image *image, stru
 		const struct pq_p_attr *a = &image->p.attrs[i];
 		const char *name = pq_string(image, a->name);
 		bool code = a->is_fact && (a->type == PQ_TYPE_CODE || a->type == PQ_TYPE_TEXT);
-		if (code && a->scope < PQ_SCOPE_DECISION && as->given[a->scope][a->slot].state == PQ_SAID)
+		if (code && a->scope < PQ_SCOPE_DECISION && as->given[a->scope].at[a->slot].state == PQ_SAID)
 			pq_violate(violations, "assume", (struct pq_text){name, strlen(name)}, "WRONG_TYPE",
 			           "a code or a text cannot be assumed");
 	}
@@ -57,7 +57,7 @@ bind_own(struct pq_assumptions *as, const struct pq_image *image, const struct p
 		fact.name.at += prefix;
 		fact.name.len -= prefix;
 		struct pq_facts one = {&fact, 1};
-		pq_bind(image, &one, scope, where, as->given[scope], arena, violations);
+		pq_bind(image, &one, scope, where, &as->given[scope], arena, violations);
 	}
 	refuse_codes(as, image, violations);
 }
@@ -68,7 +68,7 @@ take_profile(struct pq_assumptions *as, const struct pq_image *image, const stru
 	for (uint32_t i = 0; i < profile->assumptions.n; i++) {
 		const struct pq_p_assumption *one = &image->p.assumptions[profile->assumptions.first + i];
 		const struct pq_p_attr *a = &image->p.attrs[one->attr];
-		struct pq_given *given = &as->given[a->scope][a->slot];
+		struct pq_given *given = &as->given[a->scope].at[a->slot];
 		if (given->state != PQ_SILENT)
 			continue; /* said by the request itself, or by a profile named before */
 		*given = (struct pq_given){
@@ -77,6 +77,7 @@ take_profile(struct pq_assumptions *as, const struct pq_image *image, const stru
 		    .symbols = image->p.lists + one->symbols.first,
 		    .number = one->number,
 		};
+		pq_note_said(as->given[a->scope].said, a->slot);
 		as->source[a->scope][a->slot] = source;
 	}
 }
@@ -102,10 +103,11 @@ pq_assume_bind(struct pq_assumptions *as, const struct pq_image *image, const st
 	as->any = true;
 	for (int scope = 0; scope < PQ_SCOPE_DECISION; scope++) {
 		size_t n = image->meta->scope_facts[scope];
-		as->given[scope] = pq_arena_array(arena, n + 1, sizeof(struct pq_given));
+		as->given[scope].at = pq_arena_array(arena, n + 1, sizeof(struct pq_given));
+		as->given[scope].said = pq_arena_array(arena, n / 64 + 1, sizeof(uint64_t));
 		as->source[scope] = pq_arena_array(arena, n + 1, sizeof(uint16_t));
 		as->used[scope] = pq_arena_array(arena, n + 1, 1);
-		if (as->given[scope] == NULL || as->source[scope] == NULL || as->used[scope] == NULL)
+		if (as->given[scope].at == NULL || as->given[scope].said == NULL || as->source[scope] == NULL || as->used[scope] == NULL)
 			return false;
 	}
 	bind_own(as, image, &request->assume, arena, violations);
@@ -126,13 +128,20 @@ pq_assume_bind(struct pq_assumptions *as, const struct pq_image *image, const st
 }
 
 void
-pq_assume_fill(struct pq_assumptions *as, const struct pq_image *image, enum pq_scope scope, struct pq_given *given)
+pq_assume_fill(struct pq_assumptions *as, const struct pq_image *image, enum pq_scope scope,
+               const struct pq_givens *givens)
 {
-	for (size_t i = 0; as->any && i < image->meta->scope_facts[scope]; i++) {
-		if (given[i].state != PQ_SILENT || as->given[scope][i].state != PQ_SAID)
-			continue;
-		given[i] = as->given[scope][i];
-		as->used[scope][i] = 1;
+	const struct pq_givens *assumed = &as->given[scope];
+
+	for (size_t w = 0; as->any && w <= image->meta->scope_facts[scope] / 64; w++) {
+		for (uint64_t left = assumed->said[w] & ~givens->said[w]; left != 0; left &= left - 1) {
+			size_t slot = w * 64 + (size_t)__builtin_ctzll(left);
+			if (assumed->at[slot].state != PQ_SAID)
+				continue;
+			givens->at[slot] = assumed->at[slot];
+			pq_note_said(givens->said, (uint32_t)slot);
+			as->used[scope][slot] = 1;
+		}
 	}
 }
 
@@ -175,7 +184,7 @@ pq_assume_echo(const struct pq_assumptions *as, const struct pq_image *image, st
 		uint16_t source = as->source[a->scope][a->slot];
 		struct pq_assumed one = {
 		    .name = pq_string(image, a->name),
-		    .value = words_of(image, a, &as->given[a->scope][a->slot], arena),
+		    .value = words_of(image, a, &as->given[a->scope].at[a->slot], arena),
 		    .source = source > 0 ? pq_string(image, image->p.profiles[source - 1].name) : "",
 		};
 		if (one.value == NULL)

@@ -37,16 +37,12 @@ pq_violate(struct pq_violation_list *v, const char *where, struct pq_text name, 
 	v->at[v->n++] = (struct pq_violation){field, reason, description};
 }
 
+/* `known` has as many bytes as the text and one more, if only because other strings follow it. */
 static bool
 same_folded(const char *known, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char a = (unsigned char)known[i], b = (unsigned char)text[i];
-		if (a >= 'A' && a <= 'Z')
-			a = (unsigned char)(a + 32);
-		if (b >= 'A' && b <= 'Z')
-			b = (unsigned char)(b + 32);
-		if (a != b)
+	for (size_t i = 0; i < len; i += 8) {
+		if (pq_name_word(known + i, len - i) != pq_name_word(text + i, len - i))
 			return false;
 	}
 	return known[len] == '\0';
@@ -59,7 +55,7 @@ find_name(const struct pq_image *image, const struct pq_p_name *slots, uint32_t 
 	uint32_t hash = pq_name_hash(seed, text, len);
 
 	for (uint32_t at = hash & mask; slots[at].string != 0; at = (at + 1) & mask) {
-		if (slots[at].hash == hash && slots[at].domain == seed &&
+		if (slots[at].hash == hash && slots[at].domain == seed && len < image->p.n_strings - slots[at].string &&
 		    same_folded(pq_string(image, slots[at].string), text, len))
 			return slots[at].symbol;
 	}
@@ -87,7 +83,7 @@ struct binding {
 	const char *where;
 	struct pq_arena *arena;
 	struct pq_violation_list *violations;
-	struct pq_given *all;       /* the givens of the element */
+	const struct pq_givens *all; /* the givens of the element */
 	struct pq_given *given;
 };
 
@@ -297,7 +293,8 @@ take_marks(struct binding *b, struct pq_text *text)
 		text->len -= len;
 		struct binding marked = *b;
 		marked.attr = &b->image->p.attrs[a->mark_attr];
-		marked.given = &b->all[marked.attr->slot];
+		marked.given = &b->all->at[marked.attr->slot];
+		pq_note_said(b->all->said, marked.attr->slot);
 		uint32_t yes = PQ_BOOL_TRUE;
 		set_symbols(&marked, &yes, 1);
 		return;
@@ -368,7 +365,7 @@ bind_value(struct binding *b)
 
 void
 pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scope scope, const char *where,
-        struct pq_given *given, struct pq_arena *arena, struct pq_violation_list *violations)
+        const struct pq_givens *givens, struct pq_arena *arena, struct pq_violation_list *violations)
 {
 	if (facts->n > PQ_MAX_FACTS) {
 		pq_violate(violations, where, (struct pq_text){"", 0}, "TOO_MANY", "has more than %d facts", PQ_MAX_FACTS);
@@ -391,13 +388,14 @@ pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scop
 		    .where = where,
 		    .arena = arena,
 		    .violations = violations,
-		    .all = given,
-		    .given = &given[image->p.attrs[attr].slot],
+		    .all = givens,
+		    .given = &givens->at[image->p.attrs[attr].slot],
 		};
 		if (b.given->state != PQ_SILENT) {
 			wrong(&b, "DUPLICATE", "is given twice");
 			continue;
 		}
+		pq_note_said(givens->said, b.attr->slot);
 		if (fact->value.kind == PQ_VALUE_UNKNOWN)
 			b.given->state = PQ_SAID_UNKNOWN;
 		else

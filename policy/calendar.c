@@ -267,6 +267,8 @@ open_facts(const struct run *run, struct pq_element *element)
 		else if (!same) /* said, whatever it is */
 			*given = (struct pq_given){
 			    .state = PQ_SAID, .text = {"", 0}, .opened = true, .or_none = a->type != PQ_TYPE_BOOL};
+		if (given->state != PQ_SILENT)
+			pq_note_said(element->said, a->slot);
 	}
 }
 

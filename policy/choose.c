@@ -102,29 +102,22 @@ choose_range(const struct pq_eval *ev, const struct pq_p_col *col, const struct 
 	return (struct pq_chosen){val->may_none ? BASE : at, at};
 }
 
-/* Of its bitmaps the words in which the column says anything: `words` of them in each, `stride` apart. */
-struct column {
-	const uint64_t *bits;
-	const uint32_t *map;
-	uint32_t words, stride;
-	uint32_t set_words; /* of the attribute's sets */
-};
-
 static const uint64_t *
-symbol_bitmap(const struct column *c, uint32_t symbol)
+bitmap(const struct pq_col_view *c, uint32_t number)
 {
-	return c->bits + (size_t)c->map[symbol] * c->stride;
+	return c->bits + (size_t)number * c->stride;
 }
 
 /* The AND (`every`) or OR of the bitmaps of the symbols in the set, into out; of none: all ones, or zeros. */
 static void
-fold_symbols(const struct column *c, const uint64_t *set, bool every, uint64_t *out)
+fold_symbols(const struct pq_col_view *c, const uint64_t *set, uint32_t set_words, bool every, uint64_t *out)
 {
-	memset(out, every ? 0xff : 0, c->words * sizeof(*out));
-	for (uint32_t w = 0; w < c->set_words; w++) {
+	for (uint32_t i = 0; i < c->said.n; i++)
+		out[i] = every ? UINT64_MAX : 0;
+	for (uint32_t w = 0; w < set_words; w++) {
 		for (uint64_t left = set[w]; left != 0; left &= left - 1) {
-			const uint64_t *bits = symbol_bitmap(c, w * 64 + (uint32_t)__builtin_ctzll(left));
-			for (uint32_t i = 0; i < c->words; i++)
+			const uint64_t *bits = bitmap(c, c->map[w * 64 + (uint32_t)__builtin_ctzll(left)]);
+			for (uint32_t i = 0; i < c->said.n; i++)
 				out[i] = every ? out[i] & bits[i] : out[i] | bits[i];
 		}
 	}
@@ -132,57 +125,69 @@ fold_symbols(const struct column *c, const uint64_t *set, bool every, uint64_t *
 
 /* The alternatives that all of the possible values meet, and those that one of them meets, where the image has them not. */
 static void
-fold_single(const struct column *c, const struct pq_val *val, uint64_t *every, uint64_t *some)
+fold_single(const struct pq_col_view *c, const struct pq_val *val, uint32_t words, uint64_t *every, uint64_t *some)
 {
-	fold_symbols(c, val->poss, true, every);
-	fold_symbols(c, val->poss, false, some);
-	for (uint32_t i = 0; val->may_none && i < c->words; i++) {
+	fold_symbols(c, val->poss, words, true, every);
+	fold_symbols(c, val->poss, words, false, some);
+	for (uint32_t i = 0; val->may_none && i < c->said.n; i++) {
 		every[i] &= c->bits[i];
 		some[i] |= c->bits[i];
 	}
 }
 
-static void
-fold_set(const struct column *c, const struct pq_val *val, uint64_t *every, uint64_t *some)
+static bool
+same_words(const uint64_t *a, const uint64_t *b, uint32_t words)
 {
-	fold_symbols(c, val->sure, false, every);
-	fold_symbols(c, val->poss, false, some);
-	for (uint32_t i = 0; i < c->words; i++) {
-		every[i] |= c->bits[i];
+	uint64_t differs = 0;
+
+	for (uint32_t w = 0; w < words; w++)
+		differs |= a[w] ^ b[w];
+	return differs == 0;
+}
+
+static void
+fold_set(const struct pq_col_view *c, const struct pq_val *val, uint32_t words, uint64_t *every, uint64_t *some)
+{
+	bool known = same_words(val->sure, val->poss, words);
+
+	fold_symbols(c, val->poss, words, false, some);
+	if (!known)
+		fold_symbols(c, val->sure, words, false, every);
+	for (uint32_t i = 0; i < c->said.n; i++) {
 		some[i] |= c->bits[i];
+		every[i] = known ? some[i] : every[i] | c->bits[i];
 	}
 }
 
 /* The bitmaps that are not in the image. */
 static void
-make(const struct column *c, const struct pq_p_attr *a, const struct pq_p_col *col, const struct pq_val *val,
-     uint64_t *every, uint64_t *some)
+make(const struct pq_col_view *c, const struct pq_p_attr *a, const struct pq_val *val, uint64_t *every, uint64_t *some)
 {
-	if (col->kind == PQ_COL_RANGE) { /* an unknown number */
-		memcpy(every, c->bits, c->words * sizeof(*every));
-		memset(some, 0xff, c->words * sizeof(*some));
+	if (c->kind == PQ_COL_RANGE) { /* an unknown number */
+		memcpy(every, c->bits, c->said.n * sizeof(*every));
+		memset(some, 0xff, c->said.n * sizeof(*some));
 	} else if (a->single) {
-		fold_single(c, val, every, some);
+		fold_single(c, val, a->words, every, some);
 	} else {
-		fold_set(c, val, every, some);
+		fold_set(c, val, a->words, every, some);
 	}
 }
 
 /* A NONE column allows what none of the symbols meets. */
 static void
-put(const struct pq_eval *ev, struct pq_element *element, uint32_t index, const uint64_t *every, const uint64_t *some)
+put(const struct pq_eval *ev, struct pq_element *element, const struct pq_col_view *c, const uint64_t *every,
+    const uint64_t *some)
 {
-	struct pq_span places = ev->image->col_cells[index];
+	const struct pq_cell_place *place = ev->image->cells + c->cells.first, *end = place + c->cells.n;
 	uint64_t turn = 0;
 
-	if (ev->p->cols[index].kind == PQ_COL_NONE) {
+	if (c->kind == PQ_COL_NONE) {
 		const uint64_t *swap = every;
 		every = some;
 		some = swap;
 		turn = UINT64_MAX;
 	}
-	for (uint32_t i = places.first; i < places.first + places.n; i++) {
-		const struct pq_cell_place *place = &ev->image->cells[i];
+	for (; place < end; place++) {
 		struct pq_bits *cell = &element->cells[place->cell];
 		uint64_t must = every[place->at] ^ turn, may = some[place->at] ^ turn;
 		if (cell->must == must && cell->may == may)
@@ -199,34 +204,143 @@ choose(struct pq_eval *ev, struct pq_element *element, uint32_t index, const str
 	const struct pq_p_col *col = &ev->p->cols[index];
 	const struct pq_p_attr *a = &ev->p->attrs[col->attr];
 	const struct pq_val *val = &element->vals[a->slot];
-	const uint32_t *map = ev->p->lists + col->map;
-	struct pq_chosen *kept = &element->chosen[ev->image->col_slots[index]], chosen;
+	const struct pq_col_view *c = &ev->image->columns[index];
+	struct pq_chosen *kept = &element->chosen[c->slot], chosen;
 
-	if (ev->image->col_strides[index] == 0) {
+	if (c->stride == 0) {
 		pq_choose_sparse(ev, index);
 		return;
 	}
-	if (col->kind == PQ_COL_RANGE)
+	if (c->kind == PQ_COL_RANGE)
 		chosen = choose_range(ev, col, val);
 	else if (a->single)
-		chosen = choose_single(map, val, poss);
+		chosen = choose_single(c->map, val, poss);
 	else
-		chosen = (struct pq_chosen){choose_one_of(map, sure), choose_one_of(map, poss)};
+		chosen = (struct pq_chosen){choose_one_of(c->map, sure), choose_one_of(c->map, poss)};
 	bool made = chosen.every == PQ_NO_INDEX || chosen.some == PQ_NO_INDEX;
 	if (!made && chosen.every == kept->every && chosen.some == kept->some)
 		return;
 	*kept = made ? (struct pq_chosen){PQ_NO_INDEX, PQ_NO_INDEX} : chosen;
-	struct pq_span said = ev->image->col_words[index];
-	uint32_t stride = ev->image->col_strides[index];
-	const uint64_t *bits = ev->p->words + col->bits + said.first;
 	if (!made) {
-		put(ev, element, index, bits + (size_t)chosen.every * stride, bits + (size_t)chosen.some * stride);
+		put(ev, element, c, bitmap(c, chosen.every), bitmap(c, chosen.some));
 		return;
 	}
-	struct column column = {bits, map, said.n, stride, a->words};
-	uint64_t *every = ev->scratch, *some = every + said.n;
-	make(&column, a, col, val, every, some);
-	put(ev, element, index, every, some);
+	uint64_t *every = ev->scratch, *some = every + c->said.n;
+	make(c, a, val, every, some);
+	put(ev, element, c, every, some);
+}
+
+/* The value is one symbol and no other: most are. */
+static void
+choose_sole(struct pq_eval *ev, struct pq_element *element, uint32_t index, uint32_t symbol)
+{
+	const struct pq_col_view *c = &ev->image->columns[index];
+	struct pq_chosen *kept = &element->chosen[c->slot];
+
+	if (c->stride == 0) {
+		pq_choose_sparse(ev, index);
+		return;
+	}
+	uint32_t number = c->map[symbol];
+	if (kept->every == number && kept->some == number)
+		return;
+	*kept = (struct pq_chosen){number, number};
+	put(ev, element, c, bitmap(c, number), bitmap(c, number));
+}
+
+/* ---- which columns ---- */
+
+/* Columns of one attribute that are told apart by what they mention; of more all are chosen. */
+#define MAX_SET_WORDS 4
+
+static void
+add_mentioning(const struct pq_image *image, const struct pq_mentions *m, uint32_t symbol, uint64_t *columns)
+{
+	const uint64_t *of = image->mention_words + m->first + (size_t)symbol * m->words;
+
+	for (uint32_t i = 0; i < m->words; i++)
+		columns[i] |= of[i];
+}
+
+/* From one symbol to another: columns that mention neither allow what they did. */
+static void
+choose_other(struct pq_eval *ev, struct pq_element *element, const struct pq_mentions *m, const uint32_t *list,
+             uint32_t before, uint32_t now)
+{
+	uint64_t columns[MAX_SET_WORDS] = {0};
+
+	add_mentioning(ev->image, m, before, columns);
+	add_mentioning(ev->image, m, now, columns);
+	for (uint32_t w = 0; w < m->words; w++) {
+		for (; columns[w] != 0; columns[w] &= columns[w] - 1)
+			choose_sole(ev, element, list[w * 64 + (uint32_t)__builtin_ctzll(columns[w])], now);
+	}
+}
+
+/* Of a set: columns that mention no symbol of which it is not as sure, or not as possible, as it was. */
+static bool
+mention_set(const struct pq_eval *ev, const struct pq_mentions *m, const struct pq_p_attr *a,
+            struct pq_element *element, uint64_t *columns)
+{
+	const struct pq_val *val = &element->vals[a->slot];
+	uint64_t *sure = element->seen_words + a->word, *poss = sure + ev->image->meta->scope_words[a->scope];
+	struct pq_seen *seen = &element->seen[a->slot];
+	bool known = seen->known;
+
+	for (uint32_t w = 0; w < a->words; w++) {
+		uint64_t differ = (sure[w] ^ val->sure[w]) | (poss[w] ^ val->poss[w]);
+		for (; known && differ != 0; differ &= differ - 1)
+			add_mentioning(ev->image, m, w * 64 + (uint32_t)__builtin_ctzll(differ), columns);
+		sure[w] = val->sure[w];
+		poss[w] = val->poss[w];
+	}
+	seen->known = true;
+	return known;
+}
+
+static void
+choose_single_value(struct pq_eval *ev, struct pq_element *element, uint32_t attr)
+{
+	const struct pq_wake_run *cols = &ev->image->wake->cols[attr];
+	const uint32_t *list = ev->image->wake->col_list + cols->first;
+	const struct pq_p_attr *a = &ev->p->attrs[attr];
+	const struct pq_val *val = &element->vals[a->slot];
+	const struct pq_mentions *m = &ev->image->mentions[attr];
+	struct pq_seen *seen = &element->seen[a->slot];
+	struct shape none = {EMPTY, 0}, poss = shape_of(val->poss, a->words, ev->p->domains[a->domain].symbols.n);
+	uint32_t before = seen->sole, now = poss.kind == SOLE && !val->may_none ? poss.symbol : PQ_NO_INDEX;
+	bool told = m->words > 0 && m->words <= MAX_SET_WORDS && before != PQ_NO_INDEX && now != PQ_NO_INDEX && !ev->stale;
+
+	seen->sole = now;
+	if (!told) {
+		for (uint32_t i = 0; i < cols->n; i++)
+			choose(ev, element, list[i], &none, &poss);
+	} else if (before != now) {
+		choose_other(ev, element, m, list, before, now);
+	}
+}
+
+static void
+choose_set(struct pq_eval *ev, struct pq_element *element, uint32_t attr)
+{
+	const struct pq_wake_run *cols = &ev->image->wake->cols[attr];
+	const uint32_t *list = ev->image->wake->col_list + cols->first;
+	const struct pq_p_attr *a = &ev->p->attrs[attr];
+	const struct pq_val *val = &element->vals[a->slot];
+	const struct pq_mentions *m = &ev->image->mentions[attr];
+	uint32_t n = ev->p->domains[a->domain].symbols.n;
+	struct shape sure = shape_of(val->sure, a->words, n), poss = shape_of(val->poss, a->words, n);
+	uint64_t columns[MAX_SET_WORDS] = {0};
+
+	if (m->words == 0 || m->words > MAX_SET_WORDS || !mention_set(ev, m, a, element, columns) || ev->stale) {
+		for (uint32_t i = 0; i < cols->n; i++)
+			choose(ev, element, list[i], &sure, &poss);
+		return;
+	}
+	for (uint32_t w = 0; w < m->words; w++) {
+		for (; columns[w] != 0; columns[w] &= columns[w] - 1)
+			choose(ev, element, list[w * 64 + (uint32_t)__builtin_ctzll(columns[w])], &sure, &poss);
+	}
 }
 
 void
@@ -234,17 +348,16 @@ pq_choose(struct pq_eval *ev, struct pq_element *element, uint32_t attr)
 {
 	const struct pq_wake_run *cols = &ev->image->wake->cols[attr];
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
-	const struct pq_val *val = &element->vals[a->slot];
-	struct shape sure = {EMPTY, 0}, poss = {EMPTY, 0};
+	struct shape none = {EMPTY, 0};
 
 	if (cols->n == 0)
 		return;
-	if (a->words > 0) {
-		uint32_t n = ev->p->domains[a->domain].symbols.n;
-		poss = shape_of(val->poss, a->words, n);
-		if (!a->single)
-			sure = shape_of(val->sure, a->words, n);
+	if (a->words > 0 && a->single) {
+		choose_single_value(ev, element, attr);
+	} else if (a->words > 0) {
+		choose_set(ev, element, attr);
+	} else {
+		for (uint32_t i = 0; i < cols->n; i++)
+			choose(ev, element, ev->image->wake->col_list[cols->first + i], &none, &none);
 	}
-	for (uint32_t i = 0; i < cols->n; i++)
-		choose(ev, element, ev->image->wake->col_list[cols->first + i], &sure, &poss);
 }

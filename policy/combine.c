@@ -61,15 +61,21 @@ count_requirements(struct pq_eval *ev)
 
 /* ---- exceptions ---- */
 
-static bool
-is_told(const struct pq_eval *ev, uint32_t attr)
+/* Exceptions that a fact claims of which anything is said of the element. */
+static void
+consider_told(struct pq_eval *ev, const struct pq_element *element)
 {
-	const struct pq_p_attr *a = &ev->p->attrs[attr];
-	bool told = a->scope == PQ_SCOPE_REQUEST && ev->req.given[a->slot].state != PQ_SILENT;
+	const struct pq_image *image = ev->image;
+	const uint64_t *claims = image->claim_slots[element->scope];
 
-	for (size_t k = 0; a->scope == PQ_SCOPE_PARTY && !told && k < ev->n_parties; k++)
-		told = ev->parties[k].given[a->slot].state != PQ_SILENT;
-	return told;
+	for (uint32_t w = 0; w <= image->meta->scope_facts[element->scope] / 64; w++) {
+		for (uint64_t left = element->said[w] & claims[w]; left != 0; left &= left - 1) {
+			uint32_t slot = w * 64 + (uint32_t)__builtin_ctzll(left);
+			uint32_t fact = image->claim_of_slot[image->fact_attrs_at[element->scope] + slot];
+			pq_wake_join(ev->considers, image->considered_by_fact + (size_t)fact * image->consider_words,
+			             image->consider_words);
+		}
+	}
 }
 
 /* Which exceptions are considered hangs on what is said alone. */
@@ -87,10 +93,9 @@ consider(struct pq_eval *ev)
 		for (uint32_t i = 0; given->state == PQ_SAID && i < given->n_symbols; i++)
 			pq_wake_join(ev->considers, image->considered_by_claim + (size_t)given->symbols[i] * words, words);
 	}
-	for (size_t i = 0; i < image->n_claim_facts; i++) {
-		if (is_told(ev, image->claim_facts[i]))
-			pq_wake_join(ev->considers, image->considered_by_fact + i * words, words);
-	}
+	consider_told(ev, &ev->req);
+	for (size_t i = 0; i < ev->n_parties; i++)
+		consider_told(ev, &ev->parties[i]);
 	ev->considers_known = true;
 }
 

@@ -5,6 +5,7 @@
 #include "policy/decide.h"
 
 #include "policy/decide_parts.h"
+#include "policy/givens.h"
 #include "policy/state.h"
 #include "policy/window.h"
 
@@ -16,17 +17,19 @@
 
 /* Elements of which only the givens are made. */
 static struct pq_element *
-make_elements(const struct pq_image *image, struct pq_arena *arena, enum pq_scope scope, size_t n)
+make_elements(const struct pq_image *image, struct pq_givens_pool *pool, struct pq_arena *arena, enum pq_scope scope,
+              size_t n)
 {
 	struct pq_element *elements = pq_arena_array(arena, n + 1, sizeof(*elements));
 
 	for (size_t i = 0; elements != NULL && i < n; i++) {
 		elements[i].scope = scope;
 		elements[i].index = (uint16_t)i;
-		elements[i].given =
-		    pq_arena_array(arena, (size_t)image->meta->scope_facts[scope] + 1, sizeof(*elements[i].given));
-		if (elements[i].given == NULL)
+		struct pq_givens givens;
+		if (!pq_givens_take(pool, image, scope, arena, &givens))
 			return NULL;
+		elements[i].given = givens.at;
+		elements[i].said = givens.said;
 	}
 	return elements;
 }
@@ -39,8 +42,9 @@ struct request_binding {
 	struct pq_violation_list violations;
 	struct pq_bound bound;
 	struct pq_assumptions assumptions;
-	struct pq_given *base; /* what is said of the whole request */
-	struct pq_given **lines;
+	struct pq_givens_pool *pool; /* or NULL: what is said is put in the arena */
+	struct pq_givens base;       /* what is said of the whole request */
+	struct pq_givens *lines;
 	size_t n_lines;
 	struct pq_violation_list *by_line; /* what is wrong with one line alone does not lose the others */
 };
@@ -55,6 +59,16 @@ too_many(struct request_binding *b, size_t n, size_t max, const char *what)
 }
 
 static void
+bind_element(struct request_binding *b, const struct pq_facts *facts, struct pq_element *element, const char *where)
+{
+	struct pq_givens givens = {element->given, element->said};
+
+	pq_bind(b->image, facts, element->scope, where, &givens, b->arena, &b->violations);
+	pq_assume_fill(&b->assumptions, b->image, element->scope, &givens);
+	pq_bind_required(b->image, element->scope, where, givens.at, &b->violations);
+}
+
+static void
 bind_parties(struct request_binding *b)
 {
 	char where[64];
@@ -63,51 +77,48 @@ bind_parties(struct request_binding *b)
 		const struct pq_party *party = &b->request->parties[i];
 		struct pq_element *element = &b->bound.parties[i];
 		int len = snprintf(where, sizeof(where), "parties[%zu]", i);
-		pq_bind(b->image, &party->facts, PQ_SCOPE_PARTY, where, element->given, b->arena, &b->violations);
-		pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_PARTY, element->given);
-		pq_bind_required(b->image, PQ_SCOPE_PARTY, where, element->given, &b->violations);
+		bind_element(b, &party->facts, element, where);
 		for (size_t k = 0; k < element->n_owners; k++) {
 			snprintf(where + len, sizeof(where) - (size_t)len, ".owners[%zu]", k);
-			pq_bind(b->image, &party->owners[k], PQ_SCOPE_OWNER, where, element->owners[k].given, b->arena,
-			        &b->violations);
-			pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_OWNER, element->owners[k].given);
-			pq_bind_required(b->image, PQ_SCOPE_OWNER, where, element->owners[k].given, &b->violations);
+			bind_element(b, &party->owners[k], &element->owners[k], where);
 		}
 	}
 }
 
 static void
 bind_elements(struct request_binding *b, const struct pq_facts *facts, struct pq_element *elements, size_t n,
-              enum pq_scope scope, const char *name)
+              const char *name)
 {
 	char where[64];
 
 	for (size_t i = 0; i < n; i++) {
 		snprintf(where, sizeof(where), "%s[%zu]", name, i);
-		pq_bind(b->image, &facts[i], scope, where, elements[i].given, b->arena, &b->violations);
-		pq_assume_fill(&b->assumptions, b->image, scope, elements[i].given);
-		pq_bind_required(b->image, scope, where, elements[i].given, &b->violations);
+		bind_element(b, &facts[i], &elements[i], where);
 	}
 }
 
 /* What the line is silent about; but a line that says its own code does not take over the mark of the request's code. */
 static void
-take_base(const struct pq_image *image, struct pq_given *line, const struct pq_given *base)
+take_base(const struct pq_image *image, const struct pq_givens *line, const struct pq_givens *base)
 {
-	for (size_t i = 0; i < image->p.n_attrs; i++) {
-		const struct pq_p_attr *a = &image->p.attrs[i];
-		if (a->scope != PQ_SCOPE_REQUEST || a->type != PQ_TYPE_CODE || a->mark_attr == PQ_NO_INDEX)
-			continue;
-		struct pq_given *mark = &line[image->p.attrs[a->mark_attr].slot];
-		if (line[a->slot].state == PQ_SILENT || mark->state != PQ_SILENT)
-			continue;
-		mark->state = PQ_KEPT_SILENT;
+	uint32_t n = image->meta->scope_facts[PQ_SCOPE_REQUEST];
+
+	for (size_t k = 0; k < image->n_mark_codes; k++) {
+		const struct pq_p_attr *a = &image->p.attrs[image->mark_codes[k]];
+		if (line->at[a->slot].state != PQ_SILENT)
+			pq_note_said(line->said, image->p.attrs[a->mark_attr].slot);
 	}
-	for (uint32_t s = 0; s < image->meta->scope_facts[PQ_SCOPE_REQUEST]; s++) {
-		if (line[s].state == PQ_SILENT)
-			line[s] = base[s];
-		else if (line[s].state == PQ_KEPT_SILENT)
-			line[s].state = PQ_SILENT;
+	for (uint32_t w = 0; w <= n / 64; w++) {
+		for (uint64_t left = base->said[w] & ~line->said[w]; left != 0; left &= left - 1) {
+			uint32_t slot = w * 64 + (uint32_t)__builtin_ctzll(left);
+			line->at[slot] = base->at[slot];
+			pq_note_said(line->said, slot);
+		}
+	}
+	for (size_t k = 0; k < image->n_mark_codes; k++) {
+		uint32_t mark = image->p.attrs[image->p.attrs[image->mark_codes[k]].mark_attr].slot;
+		if (line->at[mark].state == PQ_SILENT)
+			line->said[mark / 64] &= ~(UINT64_C(1) << (mark % 64));
 	}
 }
 
@@ -115,25 +126,23 @@ take_base(const struct pq_image *image, struct pq_given *line, const struct pq_g
 static void
 bind_line(struct request_binding *b, size_t i)
 {
-	size_t n = b->image->meta->scope_facts[PQ_SCOPE_REQUEST];
 	char where[64] = "";
-	struct pq_given *given = b->base;
+	struct pq_givens given = b->base;
 	struct pq_violation_list *violations = b->n_lines > 1 ? &b->by_line[i] : &b->violations;
 
 	b->by_line[i].arena = b->arena;
 	if (b->request->n_lines > 0) { /* else the request is its own line */
-		given = pq_arena_array(b->arena, n + 1, sizeof(*given));
-		if (given == NULL) {
+		if (!pq_givens_take(b->pool, b->image, PQ_SCOPE_REQUEST, b->arena, &given)) {
 			b->violations.oom = true;
 			return;
 		}
 		snprintf(where, sizeof(where), "lines[%zu]", i);
-		pq_bind(b->image, &b->request->lines[i], PQ_SCOPE_REQUEST, where, given, b->arena, violations);
-		take_base(b->image, given, b->base);
+		pq_bind(b->image, &b->request->lines[i], PQ_SCOPE_REQUEST, where, &given, b->arena, violations);
+		take_base(b->image, &given, &b->base);
 	}
 	b->lines[i] = given;
-	pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_REQUEST, given);
-	pq_bind_required(b->image, PQ_SCOPE_REQUEST, where, given, violations);
+	pq_assume_fill(&b->assumptions, b->image, PQ_SCOPE_REQUEST, &given);
+	pq_bind_required(b->image, PQ_SCOPE_REQUEST, where, given.at, violations);
 }
 
 /* Where every line is wrong there is nothing to decide: then it is the request that is refused. */
@@ -155,22 +164,24 @@ judge_lines(struct request_binding *b)
 }
 
 static bool
-make_all_elements(const struct pq_image *image, struct pq_bound *bound)
+make_all_elements(struct request_binding *b)
 {
-	const struct pq_request *request = bound->request;
+	const struct pq_request *request = b->request;
+	const struct pq_image *image = b->image;
+	struct pq_bound *bound = &b->bound;
 
 	bound->n_parties = request->n_parties;
 	bound->n_hits = request->n_hits;
 	bound->n_intermediates = request->n_intermediates;
-	bound->parties = make_elements(image, bound->arena, PQ_SCOPE_PARTY, bound->n_parties);
-	bound->hits = make_elements(image, bound->arena, PQ_SCOPE_HIT, bound->n_hits);
-	bound->intermediates = make_elements(image, bound->arena, PQ_SCOPE_INTERMEDIATE, bound->n_intermediates);
+	bound->parties = make_elements(image, b->pool, b->arena, PQ_SCOPE_PARTY, bound->n_parties);
+	bound->hits = make_elements(image, b->pool, b->arena, PQ_SCOPE_HIT, bound->n_hits);
+	bound->intermediates = make_elements(image, b->pool, b->arena, PQ_SCOPE_INTERMEDIATE, bound->n_intermediates);
 	if (bound->parties == NULL || bound->hits == NULL || bound->intermediates == NULL)
 		return false;
 	for (size_t i = 0; i < bound->n_parties; i++) {
 		struct pq_element *party = &bound->parties[i];
 		party->n_owners = request->parties[i].n_owners;
-		party->owners = make_elements(image, bound->arena, PQ_SCOPE_OWNER, party->n_owners);
+		party->owners = make_elements(image, b->pool, b->arena, PQ_SCOPE_OWNER, party->n_owners);
 		if (party->owners == NULL)
 			return false;
 	}
@@ -192,15 +203,15 @@ bind_first(struct request_binding *b, struct pq_err *err)
 	if (over)
 		return PQ_EINVAL;
 
-	b->base = pq_arena_array(b->arena, (size_t)b->image->meta->scope_facts[PQ_SCOPE_REQUEST] + 1, sizeof(*b->base));
+	bool base = pq_givens_take(b->pool, b->image, PQ_SCOPE_REQUEST, b->arena, &b->base);
 	b->n_lines = request->n_lines > 0 ? request->n_lines : 1;
-	b->lines = pq_arena_array(b->arena, b->n_lines, sizeof(struct pq_given *));
+	b->lines = pq_arena_array(b->arena, b->n_lines, sizeof(*b->lines));
 	b->by_line = pq_arena_array(b->arena, b->n_lines, sizeof(*b->by_line));
-	if (b->base == NULL || b->lines == NULL || b->by_line == NULL || !make_all_elements(b->image, &b->bound))
+	if (!base || b->lines == NULL || b->by_line == NULL || !make_all_elements(b))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	if (!pq_assume_bind(&b->assumptions, b->image, request, b->arena, &b->violations))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
-	pq_bind(b->image, &request->facts, PQ_SCOPE_REQUEST, "", b->base, b->arena, &b->violations);
+	pq_bind(b->image, &request->facts, PQ_SCOPE_REQUEST, "", &b->base, b->arena, &b->violations);
 	return PQ_OK;
 }
 
@@ -211,9 +222,8 @@ bind_rest(struct request_binding *b, struct pq_err *err)
 
 	judge_lines(b);
 	bind_parties(b);
-	bind_elements(b, request->hits, b->bound.hits, b->bound.n_hits, PQ_SCOPE_HIT, "screening.hits");
-	bind_elements(b, request->intermediates, b->bound.intermediates, b->bound.n_intermediates, PQ_SCOPE_INTERMEDIATE,
-	              "intermediate");
+	bind_elements(b, request->hits, b->bound.hits, b->bound.n_hits, "screening.hits");
+	bind_elements(b, request->intermediates, b->bound.intermediates, b->bound.n_intermediates, "intermediate");
 	if (b->violations.oom)
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	return b->violations.n > 0 ? PQ_EINVAL : PQ_OK;
@@ -321,7 +331,8 @@ make_legs(const struct request_binding *b, struct legs *legs)
 {
 	for (size_t i = 0; i < b->n_lines; i++) {
 		size_t before = legs->n;
-		if (b->by_line[i].n == 0 && is_release(b->image, b->lines[i]) && !add_releases(b->image, legs, b->arena, i, b->lines[i]))
+		if (b->by_line[i].n == 0 && is_release(b->image, b->lines[i].at) &&
+		    !add_releases(b->image, legs, b->arena, i, b->lines[i].at))
 			return false;
 		struct leg plain = {.line = i, .by = PQ_NO_INDEX};
 		if (legs->n == before && !add_leg(legs, b->arena, plain))
@@ -332,11 +343,13 @@ make_legs(const struct request_binding *b, struct legs *legs)
 
 /* The nationality takes the place of the fact that it replaces. */
 static bool
-replace_fact(const struct request_binding *b, const struct leg *leg, struct pq_given *given)
+replace_fact(const struct request_binding *b, const struct leg *leg, const struct pq_givens *givens)
 {
 	const struct pq_image *image = b->image;
-	struct pq_given *fact = &given[image->p.attrs[image->meta->release_replaces].slot];
+	uint32_t slot = image->p.attrs[image->meta->release_replaces].slot;
+	struct pq_given *fact = &givens->at[slot];
 
+	pq_note_said(givens->said, slot);
 	if (leg->symbol == PQ_NO_INDEX) {
 		*fact = (struct pq_given){.state = PQ_SAID_UNKNOWN, .named_by = leg->by};
 		return true;
@@ -375,18 +388,21 @@ refuse_leg(const struct request_binding *b, struct leg *leg, struct pq_err *err)
 }
 
 /* What is said of the line, with the nationality in the place of the fact that it replaces. */
-static struct pq_given *
-given_of_leg(const struct request_binding *b, const struct leg *leg)
+static bool
+given_of_leg(const struct request_binding *b, const struct leg *leg, struct pq_givens *ret)
 {
 	size_t n = b->image->meta->scope_facts[PQ_SCOPE_REQUEST];
+	const struct pq_givens *line = &b->lines[leg->line];
 
-	if (leg->by == PQ_NO_INDEX)
-		return b->lines[leg->line];
-	struct pq_given *given = pq_arena_array(b->arena, n + 1, sizeof(*given));
-	if (given == NULL)
-		return NULL;
-	memcpy(given, b->lines[leg->line], n * sizeof(*given));
-	return replace_fact(b, leg, given) ? given : NULL;
+	if (leg->by == PQ_NO_INDEX) {
+		*ret = *line;
+		return true;
+	}
+	if (!pq_givens_take(NULL, b->image, PQ_SCOPE_REQUEST, b->arena, ret))
+		return false;
+	memcpy(ret->at, line->at, n * sizeof(*ret->at));
+	memcpy(ret->said, line->said, (n / 64 + 1) * sizeof(*ret->said));
+	return replace_fact(b, leg, ret);
 }
 
 static enum pq_status
@@ -396,9 +412,8 @@ run_leg(struct request_binding *b, struct leg *leg, uint32_t by, struct pq_err *
 	if (b->by_line[leg->line].n > 0)
 		return refuse_leg(b, leg, err);
 	b->bound.by = by;
-	b->bound.given = given_of_leg(b, leg);
 	b->bound.line = leg->line;
-	if (b->bound.given == NULL ||
+	if (!given_of_leg(b, leg, &b->bound.given) ||
 	    !pq_state_decide(b->state, &b->bound, &leg->decision, &leg->jurisdiction))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
 	leg->decided = b->bound.decided;
@@ -506,7 +521,7 @@ ready_legs(struct request_binding *b, struct legs *ret_legs, struct pq_err *err)
 {
 	if (!make_legs(b, ret_legs))
 		return pq_fail(err, PQ_ENOMEM, "the request needs more memory than one request may have");
-	b->bound.lines = (struct pq_given *const *)b->lines;
+	b->bound.lines = b->lines;
 	b->bound.n_lines = b->n_lines;
 	return PQ_OK;
 }
@@ -553,8 +568,14 @@ tell_wrong(const struct request_binding *b, const struct pq_violation **ret_viol
 	return pq_fail_at(err, PQ_EINVAL, b->violations.at[0].field, 0, 0, "%s", b->violations.at[0].description);
 }
 
+struct pq_evaluator {
+	const struct pq_image *image;
+	struct pq_state *state;
+	struct pq_givens_pool pool; /* of requests that are decided in one go */
+};
+
 static enum pq_status
-bind_and_decide(const struct pq_image *image, struct pq_state *kept, const struct pq_request *request,
+bind_and_decide(const struct pq_image *image, struct pq_evaluator *evaluator, const struct pq_request *request,
                 struct pq_arena *arena, struct pq_window *window, struct pq_decision *ret_decision,
                 const struct pq_violation **ret_violations, size_t *ret_n_violations, struct pq_err *err)
 {
@@ -562,16 +583,19 @@ bind_and_decide(const struct pq_image *image, struct pq_state *kept, const struc
 	    .image = image,
 	    .request = request,
 	    .arena = arena,
+	    .pool = evaluator != NULL ? &evaluator->pool : NULL,
 	    .violations = {.arena = arena},
 	    .bound = {.request = request, .arena = arena, .window = window},
 	};
 
 	enum pq_status status = bind_request(&b, err);
 	if (status == PQ_EINVAL)
-		return tell_wrong(&b, ret_violations, ret_n_violations, err);
-	if (status != PQ_OK)
-		return status;
-	return decide_by(&b, kept, ret_decision, err);
+		status = tell_wrong(&b, ret_violations, ret_n_violations, err);
+	else if (status == PQ_OK)
+		status = decide_by(&b, evaluator != NULL ? evaluator->state : NULL, ret_decision, err);
+	if (evaluator != NULL)
+		pq_givens_return(&evaluator->pool);
+	return status;
 }
 
 enum pq_status
@@ -584,11 +608,6 @@ pq_decide(const struct pq_image *image, const struct pq_request *request, struct
 
 /* ---- request after request ---- */
 
-struct pq_evaluator {
-	const struct pq_image *image;
-	struct pq_state *state;
-};
-
 enum pq_status
 pq_evaluator_new(const struct pq_image *image, struct pq_evaluator **ret, struct pq_err *err)
 {
@@ -597,6 +616,7 @@ pq_evaluator_new(const struct pq_image *image, struct pq_evaluator **ret, struct
 	if (evaluator == NULL)
 		return pq_fail(err, PQ_ENOMEM, "out of memory while preparing an evaluation");
 	evaluator->image = image;
+	pq_givens_pool_init(&evaluator->pool);
 	enum pq_status status = pq_state_new(image, true, &evaluator->state, err);
 	if (status != PQ_OK) {
 		free(evaluator);
@@ -612,6 +632,7 @@ pq_evaluator_free(struct pq_evaluator *evaluator)
 	if (evaluator == NULL)
 		return;
 	pq_state_free(evaluator->state);
+	pq_givens_pool_release(&evaluator->pool);
 	free(evaluator);
 }
 
@@ -620,7 +641,7 @@ pq_evaluator_decide(struct pq_evaluator *evaluator, const struct pq_request *req
                     struct pq_decision *ret_decision, const struct pq_violation **ret_violations,
                     size_t *ret_n_violations, struct pq_err *err)
 {
-	return bind_and_decide(evaluator->image, evaluator->state, request, arena, NULL, ret_decision, ret_violations,
+	return bind_and_decide(evaluator->image, evaluator, request, arena, NULL, ret_decision, ret_violations,
 	                       ret_n_violations, err);
 }
 
@@ -631,7 +652,7 @@ pq_evaluator_window(struct pq_evaluator *evaluator, const struct pq_request *req
 	struct pq_window window = {PQ_DATE_MIN, PQ_DATE_MAX};
 
 	enum pq_status status =
-		bind_and_decide(evaluator->image, evaluator->state, request, arena, &window, ret_decision, NULL, NULL, err);
+		bind_and_decide(evaluator->image, evaluator, request, arena, &window, ret_decision, NULL, NULL, err);
 	if (status == PQ_OK)
 		*ret_window = window;
 	return status;

@@ -24,7 +24,7 @@ PQ_MUST_USE enum pq_status pq_join_parts(struct pq_decision *parts, const char *
 
 struct pq_assumptions {
 	bool any;
-	struct pq_given *given[PQ_SCOPE_COUNT];  /* by scope and slot: what is assumed where the request is silent */
+	struct pq_givens given[PQ_SCOPE_COUNT];  /* by scope and slot: what is assumed where the request is silent */
 	uint16_t *source[PQ_SCOPE_COUNT];        /* profile + 1; 0 = the request's own */
 	unsigned char *used[PQ_SCOPE_COUNT];
 };
@@ -33,7 +33,8 @@ struct pq_assumptions {
 bool pq_assume_bind(struct pq_assumptions *as, const struct pq_image *image, const struct pq_request *request,
                     struct pq_arena *arena, struct pq_violation_list *violations);
 /** Give the silent facts of an element what is assumed for them. */
-void pq_assume_fill(struct pq_assumptions *as, const struct pq_image *image, enum pq_scope scope, struct pq_given *given);
+void pq_assume_fill(struct pq_assumptions *as, const struct pq_image *image, enum pq_scope scope,
+                    const struct pq_givens *givens);
 /** Write into the decision which assumptions were used. False: out of memory. */
 bool pq_assume_echo(const struct pq_assumptions *as, const struct pq_image *image, struct pq_arena *arena,
                     struct pq_decision *ret);

@@ -52,7 +52,7 @@ struct pq_mask {
 
 /* What the request says of one fact of one element. */
 struct pq_given {
-	enum { PQ_SILENT, PQ_SAID_UNKNOWN, PQ_SAID, PQ_KEPT_SILENT /* while a line takes over the request's */ } state;
+	enum { PQ_SILENT, PQ_SAID_UNKNOWN, PQ_SAID } state;
 	uint32_t n_symbols;
 	const uint32_t *symbols;
 	int64_t number;
@@ -61,6 +61,18 @@ struct pq_given {
 	bool opened;           /* near.c, calendar.c: treated as unknown, whatever is said */
 	bool or_none;          /* calendar.c: where it is opened it may also have no value */
 };
+
+/* What is said of the facts of one element, by slot, and a bitmap of those that are not silent. */
+struct pq_givens {
+	struct pq_given *at;
+	uint64_t *said;
+};
+
+static inline void
+pq_note_said(uint64_t *said, uint32_t slot)
+{
+	said[slot / 64] |= UINT64_C(1) << (slot % 64);
+}
 
 enum pq_number_state { PQ_NUMBER_NONE, PQ_NUMBER_KNOWN, PQ_NUMBER_UNKNOWN };
 
@@ -99,17 +111,26 @@ struct pq_chosen {
 	uint32_t every, some;
 };
 
+/* The value that an attribute's columns were last chosen by. */
+struct pq_seen {
+	bool known;                 /* of a set: the words are in seen_words */
+	uint32_t sole;              /* of a single value: its one symbol; PQ_NO_INDEX = there is not just one */
+};
+
 /* The request itself, a party, an owner, a hit, an intermediate country, or the decision. */
 struct pq_element {
 	enum pq_scope scope;
 	uint16_t index;             /* among its kind (owners: within the party) */
 	uint16_t party;             /* of an owner */
 	struct pq_given *given;     /* by slot */
+	uint64_t *said;             /* slots of which something is said (of a request as bound, and as it was loaded) */
 	struct pq_val *vals;        /* by slot */
 	uint64_t *words;            /* the sets of the vals */
 	uint8_t *tri;               /* conditions of the scope, by slot */
 	int16_t *var;               /* by slot: number of the unknown, -1 = none yet */
-	struct pq_chosen *chosen;   /* by column of the scope (image->col_slots) */
+	struct pq_seen *seen;       /* by slot (choose.c) */
+	uint64_t *seen_words;       /* as `words`: the sets */
+	struct pq_chosen *chosen;   /* by column of the scope (pq_col_view, slot) */
 	struct pq_bits *cells;      /* what the values allow: those of a word side by side (image_cells.c) */
 	struct pq_bits *matched;    /* by word of all spaces: what the spaces of the scope were last found to be */
 	uint64_t *touched;          /* words of which a cell is not what it was when they were last matched */
@@ -174,7 +195,7 @@ struct pq_eval {
 	struct pq_element req, decision;
 	struct pq_element *parties, *hits, *intermediates;
 	size_t n_parties, n_hits, n_intermediates;
-	struct pq_given *const *lines; /* the givens of each line of the request, as bound */
+	const struct pq_givens *lines; /* the givens of each line of the request, as bound */
 	size_t n_lines, line;
 
 	struct pq_var *vars;
@@ -234,7 +255,7 @@ struct pq_violation_list {
 
 /** Bind a list of facts to the attributes of a scope. `where` names the element in violations ("parties[0]"). */
 void pq_bind(const struct pq_image *image, const struct pq_facts *facts, enum pq_scope scope, const char *where,
-             struct pq_given *given, struct pq_arena *arena, struct pq_violation_list *violations);
+             const struct pq_givens *givens, struct pq_arena *arena, struct pq_violation_list *violations);
 /** Tell the required facts of a scope that are silent. */
 void pq_bind_required(const struct pq_image *image, enum pq_scope scope, const char *where, const struct pq_given *given,
                       struct pq_violation_list *violations);
@@ -295,6 +316,19 @@ struct pq_candidate {
 	struct pq_mask deps;
 };
 
+/* A value that is known. */
+struct pq_known {
+	uint64_t set[PQ_KNOWN_WORDS];
+	int64_t number;
+	bool has_number, none;
+};
+
+/**
+ * The value of an attribute whose one source is a lookup that always applies, where all rows that it can meet are plain
+ * (image_joins.c) and the key is known. False: the lookup must be done in full.
+ */
+bool pq_lookup_known(const struct pq_eval *ev, const struct pq_where *where, const struct pq_join *join,
+                     const struct pq_p_attr *target, struct pq_known *ret);
 void pq_lookup(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_contribution *c,
                const struct pq_p_attr *target, struct pq_candidate *out);
 
@@ -336,8 +370,8 @@ void pq_var_changed(struct pq_eval *ev, const struct pq_var *var);
 /** Forget all unknowns, so that they are numbered anew. */
 void pq_forget_unknowns(struct pq_eval *ev);
 /**
- * Set up an evaluation of a request that says nothing and has no elements; the caller puts givens into ev->req.given,
- * and sets ev->stale after each change. `image`, `p`, `request` and `arena` must be set. False: out of memory.
+ * Set up an evaluation of a request that says nothing and has no elements; the caller puts givens into ev->req.given
+ * (noting them in ev->req.said), and sets ev->stale after each change. `image`, `p`, `request` and `arena` must be set. False: out of memory.
  */
 bool pq_eval_alone(struct pq_eval *ev);
 /** The same with one party that has one owner, one hit and one country on the way. */

@@ -383,30 +383,40 @@ var_question(const struct pq_eval *ev, const struct pq_var *var)
 	return pq_string(ev->image, a->ask);
 }
 
-/* In the order in which the packs declare the facts, then of the elements; each name once. */
+/* The facts of the mask in the order in which the packs declare them, then in that in which they were numbered. */
+static size_t
+sort_facts(const struct pq_eval *ev, const struct pq_mask *mask, const struct pq_var **ret)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < ev->n_vars; i++) {
+		const struct pq_var *var = &ev->vars[i];
+		if (!has_bit(mask->w, i) || var->attr == PQ_NO_INDEX)
+			continue;
+		size_t at = n++;
+		for (; at > 0 && ret[at - 1]->attr > var->attr; at--)
+			ret[at] = ret[at - 1];
+		ret[at] = var;
+	}
+	return n;
+}
+
+/* Each name once. */
 static void
 fill_missing(struct pq_eval *ev, const struct pq_mask *mask, struct pq_missing **ret, size_t *ret_n)
 {
-	bool any = false;
+	const struct pq_var *vars[PQ_MAX_VARS];
+	size_t n = sort_facts(ev, mask, vars);
 
-	*ret = list_of(ev, ev->n_vars, sizeof(**ret));
-	for (size_t i = 0; i < PQ_MAX_VARS / 64; i++)
-		any |= mask->w[i] != 0;
-	if (!any)
-		return;
-	for (size_t a = 0; !ev->oom && a < ev->p->n_attrs; a++) {
-		for (size_t i = 0; i < ev->n_vars; i++) {
-			const struct pq_var *var = &ev->vars[i];
-			if (var->attr != a || !has_bit(mask->w, (uint32_t)i))
-				continue;
-			const char *name = pq_fact_name(ev, var->element, var->attr);
-			bool known = name == NULL;
-			for (size_t k = 0; !known && k < *ret_n; k++)
-				known = strcmp((*ret)[k].name, name) == 0;
-			if (!known)
-				(*ret)[(*ret_n)++] = (struct pq_missing){name, var_question(ev, var)};
-			ev->oom |= name == NULL;
-		}
+	*ret = list_of(ev, n, sizeof(**ret));
+	for (size_t i = 0; !ev->oom && i < n; i++) {
+		const char *name = pq_fact_name(ev, vars[i]->element, vars[i]->attr);
+		bool known = name == NULL;
+		for (size_t k = 0; !known && k < *ret_n; k++)
+			known = strcmp((*ret)[k].name, name) == 0;
+		if (!known)
+			(*ret)[(*ret_n)++] = (struct pq_missing){name, var_question(ev, vars[i])};
+		ev->oom |= name == NULL;
 	}
 }
 

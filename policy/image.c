@@ -119,6 +119,8 @@ pq_image_open(const struct pq_blob *blobs, size_t n, struct pq_image **ret_image
 		return pq_fail(err, PQ_ENOMEM, "out of memory while opening images");
 	}
 	status = pq_wake_new(image, &image->wake, err);
+	if (status == PQ_OK && !pq_image_index_mentions(image))
+		status = pq_fail(err, PQ_ENOMEM, "out of memory while opening images");
 	if (status != PQ_OK) {
 		pq_image_close(image);
 		return status;
@@ -145,9 +147,11 @@ pq_image_close(struct pq_image *image)
 	free(image->required);
 	free(image->fact_attrs);
 	free(image->path_codes);
+	free(image->mark_codes);
 	pq_image_free_rules(image);
 	pq_image_free_cells(image);
 	pq_image_free_joins(image);
+	pq_image_free_mentions(image);
 	pq_wake_free(image->wake);
 	free(image);
 }

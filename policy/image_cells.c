@@ -52,9 +52,9 @@ list_cells(struct pq_image *image, const struct pq_p_space *space, uint32_t firs
 	size_t n = 0;
 
 	for (uint32_t c = space->cols.first; c < space->cols.first + space->cols.n; c++) {
-		struct pq_span *said = &image->col_words[c];
+		struct pq_span *said = &image->columns[c].said;
 		*said = (struct pq_span){0, 0};
-		image->col_strides[c] = space->words;
+		image->columns[c].stride = space->words;
 		for (uint32_t w = 0; w < space->words; w++) {
 			uint64_t bits = says(p, space, &p->cols[c], w);
 			if (bits == 0)
@@ -90,18 +90,33 @@ number_cells(struct pq_image *image, const struct cell *cells, size_t n)
 		uint32_t number = image->scope_cells[cells[i].scope]++;
 		if (run->n++ == 0)
 			run->first = number;
-		image->col_cells[cells[i].col].n++;
+		image->columns[cells[i].col].cells.n++;
 	}
 	uint32_t first = 0, in_scope[PQ_SCOPE_COUNT] = {0};
 	for (size_t c = 0; c < image->p.n_cols; c++) {
-		image->col_cells[c].first = first;
-		first += image->col_cells[c].n;
-		image->col_cells[c].n = 0;
+		image->columns[c].cells.first = first;
+		first += image->columns[c].cells.n;
+		image->columns[c].cells.n = 0;
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct pq_span *of = &image->col_cells[cells[i].col];
+		struct pq_span *of = &image->columns[cells[i].col].cells;
 		image->cells[of->first + of->n++] =
 			(struct pq_cell_place){cells[i].at, in_scope[cells[i].scope]++, cells[i].word};
+	}
+}
+
+static void
+place_columns(struct pq_image *image)
+{
+	const struct pq_program *p = &image->p;
+
+	for (size_t c = 0; c < p->n_cols; c++) {
+		struct pq_col_view *column = &image->columns[c];
+		column->kind = p->cols[c].kind;
+		if (column->stride > 0)
+			column->bits = p->words + p->cols[c].bits + column->said.first;
+		if (column->kind != PQ_COL_RANGE)
+			column->map = p->lists + p->cols[c].map;
 	}
 }
 
@@ -144,15 +159,11 @@ pq_image_index_cells(struct pq_image *image)
 	const struct pq_program *p = &image->p;
 
 	image->space_word = calloc(p->n_spaces + 1, sizeof(*image->space_word));
-	image->col_words = calloc(p->n_cols + 1, sizeof(*image->col_words));
-	image->col_cells = calloc(p->n_cols + 1, sizeof(*image->col_cells));
-	image->col_slots = calloc(p->n_cols + 1, sizeof(*image->col_slots));
-	image->col_strides = calloc(p->n_cols + 1, sizeof(*image->col_strides));
-	if (image->space_word == NULL || image->col_words == NULL || image->col_cells == NULL || image->col_slots == NULL ||
-	    image->col_strides == NULL)
+	image->columns = calloc(p->n_cols + 1, sizeof(*image->columns));
+	if (image->space_word == NULL || image->columns == NULL)
 		return false;
 	for (size_t c = 0; c < p->n_cols; c++)
-		image->col_slots[c] = image->scope_cols[p->attrs[p->cols[c].attr].scope]++;
+		image->columns[c].slot = image->scope_cols[p->attrs[p->cols[c].attr].scope]++;
 	image->word_quants = calloc(count_words(image) + 1, sizeof(*image->word_quants));
 	image->runs = calloc((size_t)image->n_space_words + 1, sizeof(*image->runs));
 	size_t n = list_all(image, NULL);
@@ -163,6 +174,7 @@ pq_image_index_cells(struct pq_image *image)
 		list_all(image, cells);
 		qsort(cells, n, sizeof(*cells), compare);
 		number_cells(image, cells, n);
+		place_columns(image);
 		index_quants(image);
 	}
 	free(cells);
@@ -173,10 +185,7 @@ void
 pq_image_free_cells(struct pq_image *image)
 {
 	free(image->space_word);
-	free(image->col_words);
-	free(image->col_cells);
-	free(image->col_slots);
-	free(image->col_strides);
+	free(image->columns);
 	free(image->word_quants);
 	free(image->runs);
 	free(image->cells);

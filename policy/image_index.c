@@ -53,6 +53,8 @@ index_attrs(struct pq_image *image)
 		const struct pq_p_attr *a = &p->attrs[i];
 		if (a->type == PQ_TYPE_CODE && a->scope == PQ_SCOPE_REQUEST && a->path != PQ_NO_INDEX)
 			image->path_codes[image->n_path_codes++] = (uint32_t)i;
+		if (a->type == PQ_TYPE_CODE && a->scope == PQ_SCOPE_REQUEST && a->mark_attr != PQ_NO_INDEX)
+			image->mark_codes[image->n_mark_codes++] = (uint32_t)i;
 	}
 }
 
@@ -67,8 +69,9 @@ pq_image_index(struct pq_image *image)
 	image->required = calloc(p->n_attrs + 1, sizeof(*image->required));
 	image->fact_attrs = calloc(p->n_attrs + 1, sizeof(*image->fact_attrs));
 	image->path_codes = calloc(p->n_attrs + 1, sizeof(*image->path_codes));
+	image->mark_codes = calloc(p->n_attrs + 1, sizeof(*image->mark_codes));
 	if (image->main_slots == NULL || image->post_slots == NULL || image->unless_slots == NULL ||
-	    image->required == NULL || image->fact_attrs == NULL || image->path_codes == NULL)
+	    image->required == NULL || image->fact_attrs == NULL || image->path_codes == NULL || image->mark_codes == NULL)
 		return false;
 	index_rules(image);
 	index_attrs(image);

@@ -97,6 +97,7 @@ list_rows(struct list *l)
 	uint32_t n = p->domains[column->domain].symbols.n;
 	if (!l->counting) {
 		l->join->key = key;
+		l->join->take = l->c->take;
 		l->join->starts = image->join_starts + image->n_join_starts;
 	}
 	for (uint32_t s = 0; s <= n; s++) {
@@ -121,11 +122,44 @@ list_all(struct pq_image *image, bool counting)
 	}
 }
 
+/* Wider sets, and a cell of several symbols for one value, are left to lookup.c's long way. */
+static bool
+is_simple(const struct pq_program *p, const struct pq_p_attr *a, const struct pq_p_contribution *c)
+{
+	if (a->words > PQ_KNOWN_WORDS || a->type == PQ_TYPE_CODE || a->type == PQ_TYPE_PATH || a->type == PQ_TYPE_TEXT)
+		return false;
+	if (c->take == PQ_NO_INDEX)
+		return a->type == PQ_TYPE_BOOL;
+	const struct pq_p_table *table = &p->tables[c->table];
+	for (uint32_t r = 0; a->single && r < table->rows.n; r++) {
+		if (p->cells[p->rows[table->rows.first + r].cells + c->take].items.n > 1)
+			return false;
+	}
+	return true;
+}
+
+static void
+mark_simple(struct pq_image *image)
+{
+	for (size_t i = 0; i < image->p.n_attrs; i++) {
+		const struct pq_p_attr *a = &image->p.attrs[i];
+		for (uint32_t k = a->contributions.first; k < a->contributions.first + a->contributions.n; k++) {
+			const struct pq_p_contribution *c = &image->p.contributions[k];
+			image->joins[k].simple =
+				c->derive == PQ_DERIVE_LOOKUP && image->joins[k].key != NULL && is_simple(&image->p, a, c);
+			if (image->joins[k].simple && a->contributions.n == 1 && c->dnf == PQ_NO_INDEX && !a->is_fact &&
+			    a->digits == 0 && a->said.n == 0)
+				image->sole_joins[i] = &image->joins[k];
+		}
+	}
+}
+
 bool
 pq_image_index_joins(struct pq_image *image)
 {
 	image->joins = calloc(image->p.n_contributions + 1, sizeof(*image->joins));
-	if (image->joins == NULL)
+	image->sole_joins = calloc(image->p.n_attrs + 1, sizeof(const struct pq_join *));
+	if (image->joins == NULL || image->sole_joins == NULL)
 		return false;
 	list_all(image, true);
 	image->join_starts = calloc(image->n_join_starts + 1, sizeof(*image->join_starts));
@@ -133,6 +167,7 @@ pq_image_index_joins(struct pq_image *image)
 	if (image->join_starts == NULL || image->join_rows == NULL)
 		return false;
 	list_all(image, false);
+	mark_simple(image);
 	return true;
 }
 
@@ -140,6 +175,7 @@ void
 pq_image_free_joins(struct pq_image *image)
 {
 	free(image->joins);
+	free(image->sole_joins);
 	free(image->join_starts);
 	free(image->join_rows);
 }

@@ -8,9 +8,20 @@
 
 /* A column in one word of its space. */
 struct pq_cell_place {
-	uint32_t at;   /* word within those of the column (col_words) */
+	uint32_t at;   /* word within those of the column (pq_col_view, said) */
 	uint32_t cell; /* number among the cells of the attribute's scope */
 	uint32_t word; /* number among the words of all spaces */
+};
+
+/* A column as values are held against it. */
+struct pq_col_view {
+	const uint64_t *bits;  /* of its bitmap 0 the first word in which it says anything */
+	const uint32_t *map;   /* of symbols: the number of its bitmap by symbol */
+	struct pq_span said;   /* the words of its bitmaps in which it says anything */
+	struct pq_span cells;
+	uint32_t stride;       /* words of a bitmap; 0 in a sparse space */
+	uint32_t slot;         /* its number among the columns of its scope */
+	uint8_t kind;          /* enum pq_col_kind */
 };
 
 /* What one word of a space is matched by. */
@@ -27,10 +38,21 @@ struct pq_join_row {
 	bool found; /* it lists the symbol; otherwise any symbol may meet it */
 };
 
+/* Words of the widest set that a lookup gives the short way (lookup.c). */
+#define PQ_KNOWN_WORDS 4
+
 /* How a lookup finds its rows. */
 struct pq_join {
 	const struct pq_p_key *key; /* NULL: it must look at all */
 	const uint32_t *starts;     /* by symbol: where its rows begin in join_rows; they end where those of the next do */
+	uint32_t take;              /* the column that is taken, or PQ_NO_INDEX */
+	bool simple;                /* what it takes is no more than a pq_known can hold */
+};
+
+/* Which columns of an attribute say anything of a symbol: a set of columns by symbol. */
+struct pq_mentions {
+	size_t first;   /* in `mention_words`, of the first symbol */
+	uint32_t words; /* of a set; 0 = not told, all columns may */
 };
 
 struct pq_image {
@@ -53,19 +75,21 @@ struct pq_image {
 	uint64_t *considered_always;
 	uint64_t *considered_by_claim; /* by symbol of the fact that claims exceptions */
 	uint64_t *considered_by_fact;  /* by claim fact: where anything is said of it */
+	uint64_t *claim_slots[PQ_SCOPE_COUNT]; /* by slot: facts by which exceptions are claimed; of the request and parties */
+	uint32_t *claim_of_slot;       /* as fact_attrs: the number of the claim fact */
 	uint32_t *claim_facts;
 	size_t n_claim_facts;
-	struct pq_span *col_words;  /* by column: the words of its bitmaps in which it says anything */
-	struct pq_span *col_cells;  /* by column: its cells (image_cells.c) */
-	uint32_t *col_strides;      /* by column: words of its bitmaps; 0 in a sparse space */
-	uint32_t *col_slots;        /* by column: number among those of its scope */
+	struct pq_col_view *columns;  /* by column of all spaces (image_cells.c) */
 	uint32_t scope_cols[PQ_SCOPE_COUNT], scope_cells[PQ_SCOPE_COUNT];
+	struct pq_mentions *mentions; /* by attribute (image_mentions.c) */
+	uint64_t *mention_words;      /* bit i: the attribute's i-th column (wake.h, cols) */
 	struct pq_cell_place *cells;
 	uint32_t *space_word;       /* by space: its first word among those of all spaces */
 	uint32_t n_space_words;
 	struct pq_word_runs *runs;  /* by word of all spaces */
 	uint32_t *word_quants;      /* quantifiers */
 	struct pq_join *joins;      /* by contribution */
+	const struct pq_join **sole_joins; /* by attribute: the lookup that alone makes its value, and always; or NULL */
 	uint32_t *join_starts;
 	struct pq_join_row *join_rows;
 	size_t n_join_starts, n_join_rows;
@@ -75,6 +99,8 @@ struct pq_image {
 	size_t fact_attrs_at[PQ_SCOPE_COUNT];
 	uint32_t *path_codes;       /* codes of the request that have a path */
 	size_t n_path_codes;
+	uint32_t *mark_codes;       /* codes of the request that marks may stand before */
+	size_t n_mark_codes;
 	struct pq_wake *wake;
 };
 
@@ -83,6 +109,9 @@ bool pq_image_index(struct pq_image *image);
 /** Likewise the cells of the columns, and pq_image_free_cells(). */
 bool pq_image_index_cells(struct pq_image *image);
 void pq_image_free_cells(struct pq_image *image);
+/** Likewise which columns speak of a symbol, and pq_image_free_mentions(). Needs image->wake. */
+bool pq_image_index_mentions(struct pq_image *image);
+void pq_image_free_mentions(struct pq_image *image);
 /** Likewise what is known of rules before anything is said (image_rules.c), and pq_image_free_rules(). */
 bool pq_image_index_rules(struct pq_image *image);
 void pq_image_free_rules(struct pq_image *image);

@@ -35,9 +35,9 @@ index_main(struct pq_image *image)
 }
 
 static void
-add_rule(uint64_t *set, size_t rule)
+add_bit(uint64_t *set, size_t bit)
 {
-	set[rule / 64] |= UINT64_C(1) << (rule % 64);
+	set[bit / 64] |= UINT64_C(1) << (bit % 64);
 }
 
 static uint64_t *
@@ -60,15 +60,37 @@ index_exception(struct pq_image *image, size_t i, uint32_t n_claims)
 
 	image->exception_numbers[image->exception_rules[i]] = (uint32_t)i;
 	if (rule->considered_always) {
-		add_rule(image->considered_always, i);
+		add_bit(image->considered_always, i);
 		return;
 	}
 	for (uint32_t s = 0; s < n_claims; s++) {
 		if (p->words[rule->claims + s / 64] >> (s % 64) & 1)
-			add_rule(image->considered_by_claim + (size_t)s * image->consider_words, i);
+			add_bit(image->considered_by_claim + (size_t)s * image->consider_words, i);
 	}
 	for (uint32_t k = 0; k < rule->claimed_by.n; k++)
-		add_rule(set_of_fact(image, p->lists[rule->claimed_by.first + k]), i);
+		add_bit(set_of_fact(image, p->lists[rule->claimed_by.first + k]), i);
+}
+
+/* Where the claim facts stand. */
+static bool
+place_claims(struct pq_image *image)
+{
+	image->claim_of_slot = calloc(image->p.n_attrs + 1, sizeof(*image->claim_of_slot));
+	if (image->claim_of_slot == NULL)
+		return false;
+	for (int scope = 0; scope < PQ_SCOPE_COUNT; scope++) {
+		image->claim_slots[scope] = calloc(image->meta->scope_facts[scope] / 64 + 1, sizeof(uint64_t));
+		if (image->claim_slots[scope] == NULL)
+			return false;
+	}
+	for (size_t i = 0; i < image->n_claim_facts; i++) {
+		const struct pq_p_attr *a = &image->p.attrs[image->claim_facts[i]];
+		if (a->scope != PQ_SCOPE_REQUEST && a->scope != PQ_SCOPE_PARTY)
+			continue;
+		add_bit(image->claim_slots[a->scope], a->slot);
+		image->claim_of_slot[image->fact_attrs_at[a->scope] + a->slot] = (uint32_t)i;
+	}
+	return true;
 }
 
 bool
@@ -91,7 +113,7 @@ pq_image_index_rules(struct pq_image *image)
 		return false;
 	for (size_t i = 0; i < image->n_exception_rules; i++)
 		index_exception(image, i, n_claims);
-	return true;
+	return place_claims(image);
 }
 
 void
@@ -103,5 +125,8 @@ pq_image_free_rules(struct pq_image *image)
 	free(image->considered_by_claim);
 	free(image->considered_by_fact);
 	free(image->claim_facts);
+	free(image->claim_of_slot);
+	for (int scope = 0; scope < PQ_SCOPE_COUNT; scope++)
+		free(image->claim_slots[scope]);
 	free(image->exception_numbers);
 }

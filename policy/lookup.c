@@ -80,6 +80,8 @@ path_key(struct join *j, const struct pq_p_cell *cell, uint32_t attr, struct row
 	for (uint32_t i = 0; i < cell->items.n; i++) {
 		const char *listed = pq_string(j->ev->image, j->ev->p->lists[cell->items.first + i]);
 		enum relation relation = relate(listed, val);
+		if (relation == APART)
+			continue;
 		int n = parts(listed, strlen(listed));
 		if (relation == COVERS && n > rank)
 			rank = n;
@@ -468,12 +470,101 @@ visit_all(struct join *j, int pass)
 		visit(j, table->rows.first + r, pass);
 }
 
+/* ---- what is known at once ---- */
+
+static void
+know_cell(const struct pq_eval *ev, const struct pq_p_attr *target, const struct pq_p_cell *cell, struct pq_known *ret)
+{
+	if (cell->flags & PQ_CELL_NONE)
+		return;
+	if (target->words == 0) {
+		ret->has_number = true;
+		ret->number = cell->number;
+		return;
+	}
+	for (uint32_t i = 0; i < cell->items.n; i++) {
+		uint32_t symbol = ev->p->lists[cell->items.first + i];
+		ret->set[symbol / 64] |= UINT64_C(1) << (symbol % 64);
+	}
+}
+
+/* The key's one symbol, where it has surely that and no other; PQ_NO_INDEX = it is not so simple. */
+static uint32_t
+known_key(const struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[attr];
+	const struct pq_val *val = pq_val_at(ev, where, attr);
+	uint32_t symbol = PQ_NO_INDEX;
+
+	if (!at_most_one(val->poss, a->words, &symbol) || symbol == PQ_NO_INDEX)
+		return PQ_NO_INDEX;
+	bool sure = a->single ? !val->may_none : val->sure[symbol / 64] >> (symbol % 64) & 1;
+	return sure ? symbol : PQ_NO_INDEX;
+}
+
+bool
+pq_lookup_known(const struct pq_eval *ev, const struct pq_where *where, const struct pq_join *join,
+                const struct pq_p_attr *target, struct pq_known *ret)
+{
+	const struct pq_p_row *first = NULL;
+	int32_t day = ev->request->as_of;
+	uint32_t symbol = ev->window == NULL ? known_key(ev, where, join->key->attr) : PQ_NO_INDEX;
+
+	if (symbol == PQ_NO_INDEX)
+		return false;
+	*ret = (struct pq_known){0};
+	for (uint32_t r = join->starts[symbol]; r < join->starts[symbol + 1]; r++) {
+		const struct pq_join_row *row = &ev->image->join_rows[r];
+		if (!row->plain)
+			return false;
+		if (day < row->from || day >= row->to)
+			continue;
+		if (target->type == PQ_TYPE_SYMBOLS)
+			know_cell(ev, target, &ev->p->cells[ev->p->rows[row->row].cells + join->take], ret);
+		else if (first == NULL || row->row < (uint32_t)(first - ev->p->rows)) /* of one value the first row's */
+			first = &ev->p->rows[row->row];
+	}
+	if (first != NULL && join->take != PQ_NO_INDEX)
+		know_cell(ev, target, &ev->p->cells[first->cells + join->take], ret);
+	if (target->type == PQ_TYPE_BOOL) {
+		/* Without a column to take: is there a row? With one: is it surely true, for what has no value is false? */
+		bool yes = join->take == PQ_NO_INDEX ? first != NULL
+		                                     : ret->set[0] == UINT64_C(1) << PQ_BOOL_TRUE;
+		ret->set[0] = UINT64_C(1) << (yes ? PQ_BOOL_TRUE : PQ_BOOL_FALSE);
+	} else if (target->words == 0) {
+		ret->none = !ret->has_number;
+	} else if (target->single) {
+		ret->none = ret->set[0] == 0 && ret->set[1] == 0 && ret->set[2] == 0 && ret->set[3] == 0;
+	}
+	return true;
+}
+
+/* False: it is not known at once. */
+static bool
+take_known(const struct pq_eval *ev, const struct pq_where *where, const struct pq_p_contribution *c,
+           const struct pq_p_attr *target, struct pq_candidate *out)
+{
+	const struct pq_join *join = &ev->image->joins[c - ev->p->contributions];
+	struct pq_known known;
+
+	if (!join->simple || !pq_lookup_known(ev, where, join, target, &known))
+		return false;
+	for (uint32_t w = 0; w < target->words; w++)
+		out->sure[w] = out->poss[w] = known.set[w];
+	out->number_state = known.has_number ? PQ_NUMBER_KNOWN : PQ_NUMBER_NONE;
+	out->number = known.number;
+	out->may_none = known.none;
+	return true;
+}
+
 void
 pq_lookup(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_contribution *c,
           const struct pq_p_attr *target, struct pq_candidate *out)
 {
 	struct join j = {.ev = ev, .where = where, .c = c, .target = target, .out = out, .best_sure = -1};
 
+	if (take_known(ev, where, c, target, out))
+		return;
 	j.one_value = target->type != PQ_TYPE_SYMBOLS && (target->type != PQ_TYPE_BOOL || c->take != PQ_NO_INDEX);
 	if (j.one_value)
 		visit_all(&j, 0);

@@ -32,9 +32,13 @@ clear_bit(uint64_t *set, uint32_t bit)
 static inline struct pq_bits
 and_cells(const struct pq_bits *cells, struct pq_span run, struct pq_bits word)
 {
-	const struct pq_bits *end = cells + run.first + run.n;
+	const struct pq_bits *cell = cells + run.first, *end = cell + run.n;
 
-	for (const struct pq_bits *cell = cells + run.first; cell < end && word.may != 0; cell++) {
+	for (; end - cell >= 4 && word.may != 0; cell += 4) {
+		word.may &= cell[0].may & cell[1].may & cell[2].may & cell[3].may;
+		word.must &= cell[0].must & cell[1].must & cell[2].must & cell[3].must;
+	}
+	for (; cell < end && word.may != 0; cell++) {
 		word.may &= cell->may;
 		word.must &= cell->must;
 	}
@@ -101,7 +105,7 @@ asks_day(const struct pq_p_col *col)
 static struct pq_bits *
 cell_of(const struct matching *m, uint32_t col, uint32_t w)
 {
-	struct pq_span places = m->ev->image->col_cells[col];
+	struct pq_span places = m->ev->image->columns[col].cells;
 
 	for (uint32_t i = places.first; i < places.first + places.n; i++) {
 		if (m->ev->image->cells[i].word == m->first_word + w)
@@ -174,18 +178,20 @@ bits_between(uint32_t first, uint32_t end)
 	return below & ~((UINT64_C(1) << first) - 1);
 }
 
-/* A condition is as true as its truest alternative. */
+/* A condition is as true as its truest alternative. `within`: of its alternatives those in the word `w`. */
 static uint8_t
-truth_of(const struct matching *m, const struct pq_p_dnf *dnf)
+truth_of(const struct matching *m, const struct pq_p_dnf *dnf, uint32_t w, uint64_t *ret_within)
 {
 	const struct pq_bits *words = m->element->matched + m->first_word;
 	uint32_t first = dnf->alts.first - m->space->alts.first, end = first + dnf->alts.n;
 	uint64_t must = 0, may = 0;
 
-	for (uint32_t w = first / 64; w * 64 < end; w++) {
-		uint64_t bits = bits_between(w == first / 64 ? first % 64 : 0, end - w * 64 < 64 ? end - w * 64 : 64);
-		must |= words[w].must & bits;
-		may |= words[w].may & bits;
+	for (uint32_t i = first / 64; i * 64 < end; i++) {
+		uint64_t bits = bits_between(i == first / 64 ? first % 64 : 0, end - i * 64 < 64 ? end - i * 64 : 64);
+		must |= words[i].must & bits;
+		may |= words[i].may & bits;
+		if (i == w)
+			*ret_within = bits;
 	}
 	return must != 0 ? PQ_T : may != 0 ? PQ_U : PQ_F;
 }
@@ -193,7 +199,7 @@ truth_of(const struct matching *m, const struct pq_p_dnf *dnf)
 static void
 wake_readers(struct pq_eval *ev, uint32_t dnf)
 {
-	pq_wake_join(ev->dirty, pq_wake_of_dnf(ev->image->wake, dnf), ev->image->wake->words);
+	pq_wake_by_dnf(ev->dirty, ev->image->wake, dnf);
 }
 
 /* Which main rules may hold, kept up with their conditions. */
@@ -215,15 +221,11 @@ spread(const struct matching *m, uint32_t w, uint64_t changed)
 {
 	struct pq_eval *ev = m->ev;
 	const struct pq_p_alt *alts = ev->p->alts + m->space->alts.first + (size_t)w * 64;
-	uint32_t last = PQ_NO_INDEX;
 
-	for (; changed != 0; changed &= changed - 1) {
+	for (uint64_t within = 0; changed != 0; changed &= ~within) {
 		uint32_t index = alts[__builtin_ctzll(changed)].dnf;
-		if (index == last)
-			continue;
-		last = index;
 		const struct pq_p_dnf *dnf = &ev->p->dnfs[index];
-		uint8_t truth = truth_of(m, dnf);
+		uint8_t truth = truth_of(m, dnf, w, &within);
 		if (m->element->tri[dnf->slot] == truth)
 			continue;
 		m->element->tri[dnf->slot] = truth;

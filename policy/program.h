@@ -16,8 +16,10 @@
 #include "policy/model.h"
 #include "policy/terms.h"
 
+#include <string.h>
+
 /** Bumped when any record below changes; a store of another version is refused. */
-#define PQ_PROGRAM_VERSION 5
+#define PQ_PROGRAM_VERSION 6
 
 struct pq_section_head {
 	char magic[4];      /* "PQIM" */
@@ -353,19 +355,41 @@ struct pq_program {
 /** The key of a section's blob: "img.07.symbols". */
 void pq_section_key(enum pq_section section, char *buf, size_t size);
 
-/** FNV-1a over the bytes folded to lower case, seeded with the domain (or scope). */
+/** Up to 8 bytes of a name as one number, ASCII letters folded to lower case. */
+static inline uint64_t
+pq_name_word(const char *text, size_t len)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t word = 0;
+
+	if (len >= 8) {
+		memcpy(&word, text, 8);
+	} else if (len >= 4) { /* two halves that may have bytes in common */
+		uint32_t first, last;
+		memcpy(&first, text, 4);
+		memcpy(&last, text + len - 4, 4);
+		word = first | (uint64_t)last << (8 * (len - 4));
+	} else if (len > 0) { /* the first, the middle and the last byte, which are all there are */
+		word = (unsigned char)text[0] | (uint64_t)(unsigned char)text[len / 2] << (8 * (len / 2)) |
+		       (uint64_t)(unsigned char)text[len - 1] << (8 * (len - 1));
+	}
+	/* Of each byte the highest bit: is it above 'Z', is it 'A' or above (both of its lower seven bits), is it ASCII? */
+	uint64_t low = word & (ones * 0x7f);
+	uint64_t above = low + ones * (0x7f - 'Z'), from = low + ones * (0x80 - 'A');
+	return word | (((from ^ above) & ~word & (ones * 0x80)) >> 2);
+}
+
+/** A hash of the bytes folded to lower case, seeded with the domain (or scope). */
 static inline uint32_t
 pq_name_hash(uint32_t seed, const char *text, size_t len)
 {
-	uint32_t hash = 2166136261u ^ (seed * 2654435761u);
+	uint64_t hash = (seed + UINT64_C(0x9e3779b97f4a7c15)) * (len + UINT64_C(0xff51afd7ed558ccd));
 
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		if (c >= 'A' && c <= 'Z')
-			c = (unsigned char)(c + 32);
-		hash = (hash ^ c) * 16777619u;
+	for (size_t i = 0; i < len; i += 8) {
+		hash = (hash ^ pq_name_word(text + i, len - i)) * UINT64_C(0xc4ceb9fe1a85ec53);
+		hash ^= hash >> 29;
 	}
-	return hash ^ (hash >> 15);
+	return (uint32_t)(hash ^ (hash >> 32));
 }
 
 #endif

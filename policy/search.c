@@ -40,6 +40,9 @@ add_leaf(struct pq_search *s, enum pq_outcome outcome, const struct pq_outcome_r
 	leaf->law = range->jurisdiction;
 	leaf->assumptions = assumptions;
 	leaf->n = s->depth;
+	leaf->vars = (struct pq_mask){0};
+	for (size_t i = 0; i < s->depth; i++)
+		pq_mask_add(&leaf->vars, s->path[i].var);
 	for (size_t w = 0; w < words; w++)
 		s->common[w] = s->n_leaves == 0 ? leaf->usable[w] : s->common[w] & leaf->usable[w];
 	s->n_leaves++;

@@ -80,6 +80,17 @@ differ(const struct pq_search *s, const struct pq_leaf *a, const struct pq_leaf 
 	return memcmp(a->usable, b->usable, s->ev->image->meta->exception_words * sizeof(uint64_t)) != 0;
 }
 
+/* Is something assumed in both leaves of an unknown that is not known to be missing yet? */
+static bool
+may_tell_more(const struct pq_leaf *a, const struct pq_leaf *b, const struct pq_mask *missing)
+{
+	uint64_t more = 0;
+
+	for (size_t w = 0; w < PQ_MAX_VARS / 64; w++)
+		more |= a->vars.w[w] & b->vars.w[w] & ~missing->w[w];
+	return more != 0;
+}
+
 static bool
 find_missing(const struct pq_search *s, enum difference by, struct pq_mask *missing)
 {
@@ -87,7 +98,8 @@ find_missing(const struct pq_search *s, enum difference by, struct pq_mask *miss
 
 	for (size_t i = 0; i < s->n_leaves; i++) {
 		for (size_t k = i + 1; k < s->n_leaves; k++) {
-			if (!differ(s, &s->leaves[i], &s->leaves[k], by))
+			if (!may_tell_more(&s->leaves[i], &s->leaves[k], missing) ||
+			    !differ(s, &s->leaves[i], &s->leaves[k], by))
 				continue;
 			int var = sole_conflict(s, &s->leaves[i], &s->leaves[k]);
 			if (var < 0)

@@ -20,6 +20,7 @@ struct pq_leaf {
 	uint64_t *usable;
 	const struct pq_branch *assumptions; /* sorted by var */
 	size_t n;
+	struct pq_mask vars;                 /* those of the assumptions */
 };
 
 /* The values tried for one unknown. */

@@ -119,13 +119,21 @@ make_cells(const struct pq_image *image, struct pq_arena *arena, struct pq_eleme
 {
 	size_t n_words = image->n_space_words, n_cols = image->scope_cols[element->scope];
 
+	size_t n_attrs = image->meta->scope_attrs[element->scope];
+
+	element->seen = pq_arena_array(arena, n_attrs + 1, sizeof(*element->seen));
+	element->seen_words =
+		pq_arena_array(arena, 2 * (size_t)image->meta->scope_words[element->scope] + 1, sizeof(*element->seen_words));
 	element->chosen = pq_arena_array(arena, n_cols + 1, sizeof(*element->chosen));
 	element->cells = pq_arena_array(arena, (size_t)image->scope_cells[element->scope] + 1, sizeof(*element->cells));
 	element->matched = pq_arena_array(arena, n_words + 1, sizeof(*element->matched));
 	element->touched = pq_arena_array(arena, n_words / 64 + 1, sizeof(*element->touched));
-	if (element->chosen == NULL || element->cells == NULL || element->matched == NULL || element->touched == NULL)
+	if (element->seen == NULL || element->seen_words == NULL || element->chosen == NULL || element->cells == NULL ||
+	    element->matched == NULL || element->touched == NULL)
 		return false;
 	memset(element->chosen, 0xff, n_cols * sizeof(*element->chosen));
+	for (size_t i = 0; i < n_attrs; i++)
+		element->seen[i].sole = PQ_NO_INDEX;
 	return true;
 }
 
@@ -159,11 +167,12 @@ make_element(struct pq_eval *ev, struct pq_arena *arena, struct pq_element *elem
 	element->scope = scope;
 	element->index = (uint16_t)index;
 	element->given = pq_arena_array(arena, (size_t)meta->scope_facts[scope] + 1, sizeof(*element->given));
+	element->said = pq_arena_array(arena, (size_t)meta->scope_facts[scope] / 64 + 1, sizeof(*element->said));
 	element->vals = pq_arena_array(arena, (size_t)n + 1, sizeof(*element->vals));
 	element->words = pq_arena_array(arena, 2 * (size_t)meta->scope_words[scope] + 1, sizeof(*element->words));
 	element->tri = pq_arena_array(arena, (size_t)meta->scope_dnfs[scope] + 1, sizeof(*element->tri));
 	element->var = pq_arena_array(arena, (size_t)n + 1, sizeof(*element->var));
-	if (element->given == NULL || element->vals == NULL || element->words == NULL || element->tri == NULL ||
+	if (element->given == NULL || element->said == NULL || element->vals == NULL || element->words == NULL || element->tri == NULL ||
 	    element->var == NULL || !make_cells(ev->image, arena, element))
 		return false;
 	memset(element->var, 0xff, n * sizeof(*element->var));
@@ -218,12 +227,12 @@ grow(struct pq_state *s, struct kept *kept, enum pq_scope scope, size_t n)
 bool
 pq_eval_alone(struct pq_eval *ev)
 {
-	struct pq_given **line = pq_arena_alloc(ev->arena, sizeof(struct pq_given *));
+	struct pq_givens *line = pq_arena_alloc(ev->arena, sizeof(*line));
 
 	if (line == NULL || !make_element(ev, ev->arena, &ev->req, PQ_SCOPE_REQUEST, 0) ||
 	    !make_element(ev, ev->arena, &ev->decision, PQ_SCOPE_DECISION, 0) || !make_scratch(ev))
 		return false;
-	*line = ev->req.given;
+	*line = (struct pq_givens){ev->req.given, ev->req.said};
 	ev->lines = line;
 	ev->n_lines = 1;
 	return true;
@@ -310,43 +319,52 @@ is_same(const struct pq_given *kept, const struct pq_given *given)
 static bool
 keep(struct pq_state *s, struct pq_given *to, struct room *room, const struct pq_given *from)
 {
-	*to = *from;
 	if (from->n_symbols > PQ_MAX_SET || from->text.len > PQ_MAX_STRING)
 		return false;
-	if (from->n_symbols > 0) {
-		if (room->symbols == NULL)
-			room->symbols = pq_arena_array(&s->arena, PQ_MAX_SET, sizeof(*room->symbols));
-		if (room->symbols == NULL)
-			return false;
+	if (from->n_symbols > 0 && room->symbols == NULL)
+		room->symbols = pq_arena_array(&s->arena, PQ_MAX_SET, sizeof(*room->symbols));
+	if (from->text.len > 0 && room->text == NULL)
+		room->text = pq_arena_alloc(&s->arena, PQ_MAX_STRING);
+	if ((from->n_symbols > 0 && room->symbols == NULL) || (from->text.len > 0 && room->text == NULL))
+		return false;
+	if (from->n_symbols > 0)
 		memcpy(room->symbols, from->symbols, from->n_symbols * sizeof(*from->symbols));
-	}
-	if (from->text.len > 0) {
-		if (room->text == NULL)
-			room->text = pq_arena_alloc(&s->arena, PQ_MAX_STRING);
-		if (room->text == NULL)
-			return false;
+	if (from->text.len > 0)
 		memcpy(room->text, from->text.at, from->text.len);
-	}
+	*to = *from;
 	to->symbols = room->symbols;
 	to->text.at = from->text.len > 0 ? room->text : "";
 	return true;
 }
 
 static bool
-load(struct pq_state *s, struct pq_element *element, struct room *rooms, const struct pq_given *given)
+load_fact(struct pq_state *s, struct pq_element *element, struct room *rooms, const struct pq_givens *givens,
+          uint32_t slot)
 {
 	const struct pq_image *image = s->ev.image;
-	uint32_t n = image->meta->scope_facts[element->scope];
-	const uint32_t *attrs = image->fact_attrs + image->fact_attrs_at[element->scope];
 
-	for (uint32_t slot = 0; slot < n; slot++) {
-		if (is_same(&element->given[slot], &given[slot]))
-			continue;
-		if (!keep(s, &element->given[slot], &rooms[slot], &given[slot]))
-			return false;
-		pq_wake_join(s->ev.dirty, pq_wake_of_given(s->ev.image->wake, attrs[slot]), s->ev.image->wake->words);
-		if (s->ev.image->wake->claims[attrs[slot]])
-			s->ev.considers_known = false;
+	if (is_same(&element->given[slot], &givens->at[slot]))
+		return true;
+	if (!keep(s, &element->given[slot], &rooms[slot], &givens->at[slot]))
+		return false;
+	uint32_t attr = image->fact_attrs[image->fact_attrs_at[element->scope] + slot];
+	pq_wake_by_given(s->ev.dirty, image->wake, attr);
+	if (image->wake->claims[attr])
+		s->ev.considers_known = false;
+	return true;
+}
+
+/* Of a fact that is silent now and was silent before nothing is looked at. */
+static bool
+load(struct pq_state *s, struct pq_element *element, struct room *rooms, const struct pq_givens *givens)
+{
+	for (uint32_t w = 0; w <= s->ev.image->meta->scope_facts[element->scope] / 64; w++) {
+		element->said[w] |= givens->said[w];
+		for (uint64_t left = element->said[w]; left != 0; left &= left - 1) {
+			if (!load_fact(s, element, rooms, givens, w * 64 + (uint32_t)__builtin_ctzll(left)))
+				return false;
+		}
+		element->said[w] = givens->said[w];
 	}
 	return true;
 }
@@ -365,7 +383,8 @@ load_elements(struct pq_state *s, struct kept *kept, enum pq_scope scope, const 
 			touch_all(&s->ev, &kept->elements[i]);
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (!load(s, &kept->elements[i], kept->rooms[i], from[i].given))
+		struct pq_givens givens = {from[i].given, from[i].said};
+		if (!load(s, &kept->elements[i], kept->rooms[i], &givens))
 			return false;
 	}
 	return true;
@@ -406,7 +425,7 @@ load_day(struct pq_state *s)
 
 	if (lo == hi)
 		return;
-	pq_wake_join(s->ev.dirty, pq_wake_of_given(s->ev.image->wake, PQ_ATTR_AS_OF), s->ev.image->wake->words);
+	pq_wake_by_given(s->ev.dirty, s->ev.image->wake, PQ_ATTR_AS_OF);
 	for (size_t t = 0; t < s->ev.p->n_tables; t++) {
 		const struct pq_wake_run *run = &s->ev.image->wake->dates[t];
 		const int32_t *days = s->ev.image->wake->days + run->first;
@@ -447,7 +466,7 @@ load_request(struct pq_state *s, const struct pq_bound *bound)
 	if (ev->n_lines > 1 || s->last_lines > 1)
 		pq_wake_join(ev->dirty, s->ev.image->wake->by_lines, s->ev.image->wake->words);
 	s->last_lines = ev->n_lines;
-	bool loaded = load(s, &ev->req, s->request_room, bound->given) && load_parties(s, bound) &&
+	bool loaded = load(s, &ev->req, s->request_room, &bound->given) && load_parties(s, bound) &&
 	              load_elements(s, &s->hits, PQ_SCOPE_HIT, bound->hits, bound->n_hits) &&
 	              load_elements(s, &s->intermediates, PQ_SCOPE_INTERMEDIATE, bound->intermediates,
 	                            bound->n_intermediates);
@@ -492,7 +511,6 @@ settle_owners(struct pq_eval *ev, struct pq_where *where, uint32_t attr)
 static void
 settle_attr(struct pq_eval *ev, uint32_t attr)
 {
-	const struct pq_wake *wake = ev->image->wake;
 	struct pq_where where = pq_where_request(ev);
 	enum pq_scope scope = ev->p->attrs[attr].scope;
 	bool changed = false;
@@ -510,7 +528,7 @@ settle_attr(struct pq_eval *ev, uint32_t attr)
 		}
 	}
 	if (changed)
-		pq_wake_join(ev->dirty, pq_wake_of_value(wake, attr), wake->words);
+		pq_wake_by_value(ev->dirty, ev->image->wake, attr);
 }
 
 /* Everything must be computed anew. */
@@ -615,7 +633,7 @@ pq_forget_unknowns(struct pq_eval *ev)
 void
 pq_given_changed(struct pq_eval *ev, uint32_t attr)
 {
-	pq_wake_join(ev->dirty, pq_wake_of_given(ev->image->wake, attr), ev->image->wake->words);
+	pq_wake_by_given(ev->dirty, ev->image->wake, attr);
 }
 
 void

@@ -14,9 +14,9 @@ struct pq_state;
 struct pq_bound {
 	const struct pq_request *request;
 	struct pq_arena *arena;
-	struct pq_given *const *lines; /* the givens of each line of the request */
+	const struct pq_givens *lines; /* of each line of the request */
 	size_t n_lines, line;
-	const struct pq_given *given;  /* of the leg that is decided */
+	struct pq_givens given;        /* of the leg that is decided */
 	uint32_t by;                   /* the fact that told its nationality; PQ_NO_INDEX = decide it under any law */
 	bool decided;                  /* result: false where the law looks at another fact than `by` */
 	struct pq_element *parties, *hits, *intermediates; /* of which only the givens are made, and the owners of parties */

@@ -455,11 +455,11 @@ static void
 put_lines(struct pq_eval *ev, struct pq_candidate *out, uint32_t sum, uint32_t same)
 {
 	const struct pq_p_attr *s = &ev->p->attrs[sum], *k = &ev->p->attrs[same];
-	const struct pq_given *own = ev->lines[ev->line];
+	const struct pq_given *own = ev->lines[ev->line].at;
 
 	out->number_state = PQ_NUMBER_KNOWN;
 	for (size_t i = 0; i < ev->n_lines; i++) {
-		const struct pq_given *line = ev->lines[i];
+		const struct pq_given *line = ev->lines[i].at;
 		if (i != ev->line && !same_given(k, &own[k->slot], &line[k->slot]))
 			continue;
 		if (line[s->slot].state == PQ_SAID) {
@@ -764,11 +764,10 @@ is_plain(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, const 
 }
 
 static uint64_t
-plain_word(const struct pq_eval *ev, const struct pq_p_attr *a, const struct plain *plain, uint32_t word)
+everything_word(const struct pq_eval *ev, const struct pq_p_attr *a, uint32_t word)
 {
-	if (plain->kind != EVERYTHING)
-		return plain->symbol / 64 == word ? UINT64_C(1) << (plain->symbol % 64) : 0;
 	uint32_t n = ev->p->domains[a->domain].symbols.n - word * 64;
+
 	return n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
 }
 
@@ -783,12 +782,18 @@ store_plain(const struct pq_eval *ev, const struct pq_p_attr *a, struct pq_val *
 	bool may_none = plain->kind == NOTHING;
 	uint64_t differs = 0, any = 0;
 
-	for (uint32_t i = 0; i < a->words; i++) {
-		uint64_t poss = plain_word(ev, a, plain, i), sure = open ? 0 : poss;
-		differs |= (val->sure[i] ^ sure) | (val->poss[i] ^ poss);
-		val->sure[i] = sure;
+	for (uint32_t i = 0; open && i < a->words; i++) {
+		uint64_t poss = everything_word(ev, a, i);
+		differs |= val->sure[i] | (val->poss[i] ^ poss);
+		val->sure[i] = 0;
 		val->poss[i] = poss;
 		any |= poss;
+	}
+	for (uint32_t i = 0; !open && i < a->words; i++) {
+		uint64_t word = plain->symbol / 64 == i ? UINT64_C(1) << (plain->symbol % 64) : 0;
+		differs |= (val->sure[i] ^ word) | (val->poss[i] ^ word);
+		val->sure[i] = val->poss[i] = word;
+		any |= word;
 	}
 	may_none |= a->single && a->words > 0 && any == 0; /* nothing possible is "no value" */
 	int64_t value = state == PQ_NUMBER_KNOWN ? plain->number : 0;
@@ -806,6 +811,29 @@ store_plain(const struct pq_eval *ev, const struct pq_p_attr *a, struct pq_val *
 	return differs != 0;
 }
 
+/* Like store(): a value that is known, of which everything possible is sure. */
+static bool
+store_known(const struct pq_eval *ev, const struct pq_p_attr *a, struct pq_val *val, const struct pq_known *known)
+{
+	struct pq_mask nothing = {0};
+	uint64_t differs = 0;
+
+	for (uint32_t i = 0; i < a->words; i++) {
+		differs |= (val->sure[i] ^ known->set[i]) | (val->poss[i] ^ known->set[i]);
+		val->sure[i] = val->poss[i] = known->set[i];
+	}
+	enum pq_number_state state = known->has_number ? PQ_NUMBER_KNOWN : PQ_NUMBER_NONE;
+	differs |= val->number_state != state || val->number != known->number || val->may_none != known->none;
+	if (!ev->quiet)
+		differs |= val->linear != NULL || !same_mask(&val->deps, &nothing);
+	val->number_state = state;
+	val->number = known->number;
+	val->may_none = known->none;
+	val->linear = NULL;
+	val->deps = nothing;
+	return differs != 0;
+}
+
 static bool
 fact_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, struct pq_candidate *acc,
            struct pq_candidate *scratch)
@@ -815,12 +843,7 @@ fact_value(struct pq_eval *ev, const struct pq_where *where, uint32_t attr, stru
 	const struct pq_given *given = &element->given[a->slot];
 	struct pq_val *val = &element->vals[a->slot];
 	bool open = false, own = given->state == PQ_SAID_UNKNOWN;
-	struct plain plain;
 
-	if (!given->opened && is_plain(ev, where, attr, given, &plain)) {
-		bool changed = store_plain(ev, a, val, &plain);
-		return fact_changed(ev, element, attr, given, changed);
-	}
 	candidate_reset(acc, a->words);
 	if (given->opened) {
 		put_unknown(ev, element, attr, acc, &open);
@@ -987,22 +1010,13 @@ put_digits(const struct pq_eval *ev, const struct pq_where *where, const struct 
 		put_symbol(out, symbol);
 }
 
-bool
-pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
+/* Whatever it is made of. */
+static bool
+compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
 {
 	const struct pq_p_attr *a = &ev->p->attrs[attr];
 	struct pq_val *val = &where->at[a->scope]->vals[a->slot];
 	uint64_t words[4 * 64];
-
-	if (a->type == PQ_TYPE_PATH || a->type == PQ_TYPE_TEXT)
-		return false;
-	if (attr == PQ_ATTR_AS_OF) {
-		bool changed = val->number_state != PQ_NUMBER_KNOWN || val->number != ev->request->as_of;
-		val->number_state = PQ_NUMBER_KNOWN;
-		val->number = ev->request->as_of;
-		val->may_none = false;
-		return changed;
-	}
 	uint32_t n = a->words;
 	uint64_t *at = words;
 	if (n > 64 && (at = pq_arena_array(ev->arena, 4 * (size_t)n, sizeof(*at))) == NULL) {
@@ -1036,4 +1050,40 @@ pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr
 	if (!ev->quiet && !candidate_uncertain(a, &acc))
 		acc.deps = (struct pq_mask){0};
 	return store(ev, a, val, &acc);
+}
+
+static bool
+compute_day(const struct pq_eval *ev, struct pq_val *val)
+{
+	bool changed = val->number_state != PQ_NUMBER_KNOWN || val->number != ev->request->as_of;
+
+	val->number_state = PQ_NUMBER_KNOWN;
+	val->number = ev->request->as_of;
+	val->may_none = false;
+	return changed;
+}
+
+bool
+pq_value_compute(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
+{
+	const struct pq_p_attr *a = &ev->p->attrs[attr];
+	struct pq_val *val = &where->at[a->scope]->vals[a->slot];
+	const struct pq_join *sole = ev->image->sole_joins[attr];
+	struct pq_known known;
+	struct plain plain;
+
+	if (a->type == PQ_TYPE_PATH || a->type == PQ_TYPE_TEXT)
+		return false;
+	if (attr == PQ_ATTR_AS_OF)
+		return compute_day(ev, val);
+	if (sole != NULL && pq_lookup_known(ev, where, sole, a, &known)) {
+		val->open = false;
+		return store_known(ev, a, val, &known);
+	}
+	const struct pq_given *given = a->is_fact ? &where->at[a->scope]->given[a->slot] : NULL;
+	if (given != NULL && !given->opened && is_plain(ev, where, attr, given, &plain)) {
+		bool changed = store_plain(ev, a, val, &plain);
+		return fact_changed(ev, where->at[a->scope], attr, given, changed);
+	}
+	return compute(ev, where, attr);
 }

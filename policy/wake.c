@@ -11,6 +11,7 @@ struct maker {
 	struct pq_arena *arena;
 	struct pq_wake *w;
 	uint32_t *node_of_space;
+	uint64_t *by_value, *by_given, *by_dnf; /* sets of nodes */
 	uint32_t node;  /* whose readings are noted */
 	bool oom;
 };
@@ -34,7 +35,7 @@ static void
 reads_value(struct maker *m, uint32_t attr)
 {
 	if (attr != PQ_NO_INDEX)
-		add(m, m->w->by_value + (size_t)attr * m->w->words);
+		add(m, m->by_value + (size_t)attr * m->w->words);
 }
 
 static bool
@@ -43,11 +44,17 @@ is_sparse(const struct pq_wake *w, uint32_t dnf)
 	return dnf >= w->sparse_first && dnf - w->sparse_first < w->sparse_n;
 }
 
+static uint64_t *
+nodes_of_dnf(const struct maker *m, uint32_t dnf)
+{
+	return m->by_dnf + (size_t)(dnf < m->w->sparse_first ? dnf : dnf - m->w->sparse_n) * m->w->words;
+}
+
 static void
 reads_dnf(struct maker *m, uint32_t dnf)
 {
 	if (dnf != PQ_NO_INDEX && !is_sparse(m->w, dnf))
-		add(m, (uint64_t *)pq_wake_of_dnf(m->w, dnf));
+		add(m, nodes_of_dnf(m, dnf));
 }
 
 /* ---- the nodes, in the order of evaluation ---- */
@@ -91,6 +98,16 @@ find_sparse(struct maker *m)
 	}
 }
 
+/* A set of nodes for each of `n`, while the graph is made. */
+static uint64_t *
+make_nodes_by(struct maker *m, size_t n)
+{
+	uint64_t *sets = calloc(n * m->w->words + 1, sizeof(*sets));
+
+	m->oom |= sets == NULL;
+	return sets;
+}
+
 static void
 make_sets(struct maker *m)
 {
@@ -98,9 +115,9 @@ make_sets(struct maker *m)
 	size_t words = w->words;
 
 	find_sparse(m);
-	w->by_value = alloc(m, m->p->n_attrs * words, sizeof(uint64_t));
-	w->by_given = alloc(m, m->p->n_attrs * words, sizeof(uint64_t));
-	w->by_dnf = alloc(m, (m->p->n_dnfs - w->sparse_n) * words, sizeof(uint64_t));
+	m->by_value = make_nodes_by(m, m->p->n_attrs);
+	m->by_given = make_nodes_by(m, m->p->n_attrs);
+	m->by_dnf = make_nodes_by(m, m->p->n_dnfs - w->sparse_n);
 	w->by_table = alloc(m, m->p->n_tables * words, sizeof(uint64_t));
 	w->by_lines = alloc(m, words, sizeof(uint64_t));
 	for (int scope = 0; scope < PQ_SCOPE_COUNT; scope++)
@@ -115,8 +132,8 @@ reads_lines(struct maker *m, uint32_t sum, uint32_t same)
 {
 	add(m, m->w->by_lines);
 	/* What is said counts here, not what its silence means. */
-	add(m, m->w->by_given + (size_t)sum * m->w->words);
-	add(m, m->w->by_given + (size_t)same * m->w->words);
+	add(m, m->by_given + (size_t)sum * m->w->words);
+	add(m, m->by_given + (size_t)same * m->w->words);
 }
 
 static void
@@ -189,11 +206,11 @@ note_attr(struct maker *m, uint32_t attr)
 
 	if (a->scope != PQ_SCOPE_REQUEST)
 		add(m, m->w->by_scope[a->scope]);
-	add(m, m->w->by_given + (size_t)attr * m->w->words);
+	add(m, m->by_given + (size_t)attr * m->w->words);
 	if (a->type == PQ_TYPE_CODE && a->path != PQ_NO_INDEX) /* a path is computed with its code */
-		add(m, m->w->by_given + (size_t)a->path * m->w->words);
+		add(m, m->by_given + (size_t)a->path * m->w->words);
 	for (uint32_t i = 0; i < a->said.n; i++)
-		add(m, m->w->by_given + (size_t)m->p->lists[a->said.first + i] * m->w->words);
+		add(m, m->by_given + (size_t)m->p->lists[a->said.first + i] * m->w->words);
 	note_silences(m, a);
 	for (uint32_t i = 0; i < a->contributions.n; i++)
 		note_source(m, &m->p->contributions[a->contributions.first + i]);
@@ -222,7 +239,7 @@ join_paths(struct maker *m)
 	for (uint32_t i = 0; i < m->p->n_attrs; i++) {
 		const struct pq_p_attr *a = &m->p->attrs[i];
 		if (a->type == PQ_TYPE_CODE && a->path != PQ_NO_INDEX)
-			pq_wake_join(w->by_value + (size_t)i * w->words, w->by_value + (size_t)a->path * w->words, w->words);
+			pq_wake_join(m->by_value + (size_t)i * w->words, m->by_value + (size_t)a->path * w->words, w->words);
 	}
 }
 
@@ -234,7 +251,7 @@ is_forward(const struct maker *m)
 	for (uint32_t i = 0; i < m->p->n_attrs; i++) {
 		uint32_t node = w->node_of_attr[i];
 		for (uint32_t n = 0; node != PQ_NO_INDEX && n <= node; n++) {
-			if (w->by_value[(size_t)i * w->words + n / 64] >> (n % 64) & 1)
+			if (m->by_value[(size_t)i * w->words + n / 64] >> (n % 64) & 1)
 				return false;
 		}
 	}
@@ -243,7 +260,7 @@ is_forward(const struct maker *m)
 			continue;
 		uint32_t node = m->node_of_space[m->p->dnfs[i].space];
 		for (uint32_t n = 0; node != PQ_NO_INDEX && n <= node; n++) {
-			if (pq_wake_of_dnf(w, i)[n / 64] >> (n % 64) & 1)
+			if (nodes_of_dnf(m, i)[n / 64] >> (n % 64) & 1)
 				return false;
 		}
 	}
@@ -329,29 +346,86 @@ note_claims(struct maker *m)
 	}
 }
 
+/* ---- sets as they are kept ---- */
+
+static size_t
+count_parts(const struct maker *m, const uint64_t *sets, size_t n)
+{
+	size_t parts = 0;
+
+	for (size_t i = 0; i < n * m->w->words; i++)
+		parts += sets[i] != 0;
+	return parts;
+}
+
+static struct pq_wake_run *
+keep_sets(struct maker *m, const uint64_t *sets, size_t n, uint32_t *at)
+{
+	struct pq_wake_run *runs = alloc(m, n, sizeof(*runs));
+
+	for (size_t i = 0; runs != NULL && i < n; i++) {
+		runs[i].first = *at;
+		for (uint32_t word = 0; word < m->w->words; word++) {
+			uint64_t nodes = sets[i * m->w->words + word];
+			if (nodes != 0)
+				m->w->parts[(*at)++] = (struct pq_wake_part){nodes, word};
+		}
+		runs[i].n = *at - runs[i].first;
+	}
+	return runs;
+}
+
+static void
+keep_all(struct maker *m)
+{
+	size_t n_attrs = m->p->n_attrs, n_dnfs = m->p->n_dnfs - m->w->sparse_n;
+	uint32_t at = 0;
+
+	m->w->parts = alloc(m, count_parts(m, m->by_value, n_attrs) + count_parts(m, m->by_given, n_attrs) +
+	                       count_parts(m, m->by_dnf, n_dnfs), sizeof(*m->w->parts));
+	if (m->oom)
+		return;
+	m->w->by_value = keep_sets(m, m->by_value, n_attrs, &at);
+	m->w->by_given = keep_sets(m, m->by_given, n_attrs, &at);
+	m->w->by_dnf = keep_sets(m, m->by_dnf, n_dnfs, &at);
+}
+
+static enum pq_status
+make_graph(struct maker *m, struct pq_err *err)
+{
+	struct pq_wake *w = m->w;
+
+	make_nodes(m);
+	if (!m->oom)
+		make_sets(m);
+	make_dates(m);
+	make_cols(m);
+	if (m->oom)
+		return pq_fail(err, PQ_ENOMEM, "out of memory while opening images");
+	for (m->node = 0; m->node < w->n_nodes; m->node++) {
+		if (w->nodes[m->node] & PQ_WAKE_SPACE)
+			note_space(m, &m->p->spaces[w->nodes[m->node] & ~PQ_WAKE_SPACE]);
+		else
+			note_attr(m, w->nodes[m->node]);
+	}
+	join_paths(m);
+	note_claims(m);
+	if (!is_forward(m))
+		return pq_fail(err, PQ_EFORMAT, "the images' order of evaluation contradicts itself");
+	keep_all(m);
+	return m->oom ? pq_fail(err, PQ_ENOMEM, "out of memory while opening images") : PQ_OK;
+}
+
 static enum pq_status
 fill(const struct pq_image *image, struct pq_wake *w, struct pq_err *err)
 {
 	struct maker m = {.p = &image->p, .meta = image->meta, .arena = &w->arena, .w = w};
+	enum pq_status status = make_graph(&m, err);
 
-	make_nodes(&m);
-	if (!m.oom)
-		make_sets(&m);
-	make_dates(&m);
-	make_cols(&m);
-	if (m.oom)
-		return pq_fail(err, PQ_ENOMEM, "out of memory while opening images");
-	for (m.node = 0; m.node < w->n_nodes; m.node++) {
-		if (w->nodes[m.node] & PQ_WAKE_SPACE)
-			note_space(&m, &m.p->spaces[w->nodes[m.node] & ~PQ_WAKE_SPACE]);
-		else
-			note_attr(&m, w->nodes[m.node]);
-	}
-	join_paths(&m);
-	note_claims(&m);
-	if (!is_forward(&m))
-		return pq_fail(err, PQ_EFORMAT, "the images' order of evaluation contradicts itself");
-	return PQ_OK;
+	free(m.by_value);
+	free(m.by_given);
+	free(m.by_dnf);
+	return status;
 }
 
 enum pq_status

@@ -16,14 +16,21 @@ struct pq_wake_run {
 	uint32_t first, n;
 };
 
+/* The nodes of a set that lie in one of its words. Most sets have few: only words that are not zero are kept. */
+struct pq_wake_part {
+	uint64_t nodes;
+	uint32_t word;
+};
+
 struct pq_wake {
 	struct pq_arena arena;      /* of all that follows */
 	uint32_t n_nodes, words;    /* words of a set of nodes */
 	uint32_t *nodes;            /* node: attribute, or PQ_WAKE_SPACE + space */
 	uint32_t *node_of_attr;     /* PQ_NO_INDEX: has none */
-	uint64_t *by_value;         /* by attribute: the nodes that read its value */
-	uint64_t *by_given;         /* by attribute: the nodes that read what the request says of it */
-	uint64_t *by_dnf;           /* by condition; those of a sparse space, which nothing reads, are left out */
+	struct pq_wake_run *by_value; /* by attribute: the nodes that read its value, in `parts` */
+	struct pq_wake_run *by_given; /* by attribute: the nodes that read what the request says of it */
+	struct pq_wake_run *by_dnf;   /* by condition; those of a sparse space, which nothing reads, are left out */
+	struct pq_wake_part *parts;
 	uint32_t sparse_first, sparse_n;
 	uint64_t *by_scope[PQ_SCOPE_COUNT]; /* that read how many elements of a scope there are, and those of the scope */
 	uint64_t *by_lines;         /* that read the other lines of the request */
@@ -51,22 +58,34 @@ pq_wake_join(uint64_t *to, const uint64_t *from, uint32_t words)
 		to[i] |= from[i];
 }
 
-static inline const uint64_t *
-pq_wake_of_dnf(const struct pq_wake *wake, uint32_t dnf)
+static inline void
+pq_wake_parts(uint64_t *to, const struct pq_wake *wake, const struct pq_wake_run *run)
 {
-	return wake->by_dnf + (size_t)(dnf < wake->sparse_first ? dnf : dnf - wake->sparse_n) * wake->words;
+	const struct pq_wake_part *part = wake->parts + run->first, *end = part + run->n;
+
+	for (; part < end; part++)
+		to[part->word] |= part->nodes;
 }
 
-static inline const uint64_t *
-pq_wake_of_value(const struct pq_wake *wake, uint32_t attr)
+/** Who reads the condition becomes dirty. */
+static inline void
+pq_wake_by_dnf(uint64_t *to, const struct pq_wake *wake, uint32_t dnf)
 {
-	return wake->by_value + (size_t)attr * wake->words;
+	pq_wake_parts(to, wake, &wake->by_dnf[dnf < wake->sparse_first ? dnf : dnf - wake->sparse_n]);
 }
 
-static inline const uint64_t *
-pq_wake_of_given(const struct pq_wake *wake, uint32_t attr)
+/** Who reads the value of the attribute. */
+static inline void
+pq_wake_by_value(uint64_t *to, const struct pq_wake *wake, uint32_t attr)
 {
-	return wake->by_given + (size_t)attr * wake->words;
+	pq_wake_parts(to, wake, &wake->by_value[attr]);
+}
+
+/** Who reads what is said of it. */
+static inline void
+pq_wake_by_given(uint64_t *to, const struct pq_wake *wake, uint32_t attr)
+{
+	pq_wake_parts(to, wake, &wake->by_given[attr]);
 }
 
 #endif
