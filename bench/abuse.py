@@ -4,6 +4,10 @@
 The others call at 20 % of what the server can do, in an open loop (latency from the scheduled time), all cases that are
 simple. Each abuser is given 5 % of capacity: its rate is found by loading the server with it alone and looking at the
 processor time that a call of it costs. One server on one processor, the clients on the other.
+
+And what all abusers of tests/abuse do to memory, each at full speed and with much more to do than in the test: before, at
+most, and after, with a client beside it that must get every answer. The table goes into docs/security.md:
+`bench/abuse.py --memory` measures that alone, `--docs` writes it there, too.
 """
 import os
 import subprocess
@@ -12,6 +16,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import bench
+
+sys.path.insert(0, os.path.join(bench.ROOT, "tests", "abuse"))
+import beside
+import h2
+import kinds
 
 SHARE = 0.05
 SECONDS = max(bench.SECONDS, 2)
@@ -56,7 +65,51 @@ def beside(server, others, rate, kind, body, abuse_rate):
     return result
 
 
+def memory(report):
+    """Each abuser against a server of its own. Rows for the table."""
+    body = bench.frames_of(bench.bodies("simple"))[0][5:]
+    rows = []
+    print(f"\n{'MiB of memory':<20} {'before':>8} {'most':>8} {'after':>8}   closed, the other's answers, and those lost or wrong")
+    for name, (abuser, _, amount) in kinds.ALL.items():
+        if abuser is kinds.half_tls:
+            continue  # with certificates: e2e/server_abuse
+        server = bench.ours(name=f"pratiqued for {name}", core=None, more=["--handshake-timeout", "2"])
+        wanted = h2.Connection(server.address).ask(body)
+        told = beside.run(abuser, kinds.Target(server.address, body), amount, server.pid, wanted, 8 << 20)
+        server.stop()
+        lost = len(told["lost"]) + told["wrong"]
+        rows.append({"kind": name, "what": abuser.__doc__.strip(), "amount": amount, "closed": told["closed"],
+                     "answers": told["answers"], "lost": lost, "failed": told["failed"],
+                     **{key: round(told[key] / 2**20, 1) for key in ("before", "peak", "after")}})
+        print(f"{name:<20} {rows[-1]['before']:>8} {rows[-1]['peak']:>8} {rows[-1]['after']:>8}   {told['closed']:>6} "
+              f"{told['answers']:>6} {lost:>4}  {told['failed'] or ''}", flush=True)
+    report.data["memory"] = rows
+    report.target("answers lost or wrong beside an abuser", sum(row["lost"] for row in rows), 0, below=True)
+    report.target("MiB left after an abuser, at the most", max(row["after"] - row["before"] for row in rows), 16, below=True)
+    return rows
+
+
+def into_docs(rows):
+    """The table between its marks."""
+    path = os.path.join(bench.ROOT, "docs", "security.md")
+    with open(path) as file:
+        before, rest = file.read().split("<!-- abuse -->", 1)
+    table = ["| abuser | what it does, how often (or bytes) | MiB before | most | after | others' answers | lost |",
+             "|---|---|---|---|---|---|---|"]
+    table += [f"| `{r['kind']}` | {r['what']} {r['amount']:,} | {r['before']} | {r['peak']} | {r['after']} | {r['answers']} | "
+              f"{r['lost']} |" for r in rows]
+    with open(path, "w") as file:
+        file.write(before + "<!-- abuse -->\n" + "\n".join(table) + "\n<!-- /abuse -->" + rest.split("<!-- /abuse -->", 1)[1])
+
+
 def run():
+    if "--memory" in sys.argv or "--docs" in sys.argv:
+        report = bench.Report("abuse-memory", "What clients with bad manners make the server take")
+        rows = memory(report)
+        report.close()
+        if "--docs" in sys.argv:
+            into_docs(rows)
+        return
     report = bench.Report("abuse", __doc__.splitlines()[0])
     simple, largest = bench.bodies("simple"), bench.bodies("largest")
     server = bench.ours()
@@ -85,6 +138,7 @@ def run():
         value = report.ratio(f"p99 beside {kind} / alone", p99[kind], p99["alone"])
         report.target(f"the others' p99 beside {kind}", value, 1.5, below=True)
     report.target("the others' calls refused, or not answered within a second", sum(lost.values()), 0, below=True)
+    memory(report)
     report.close()
 
 

@@ -1,5 +1,6 @@
 #include "server/accept.h"
 
+#include "server/guard.h"
 #include "server/log.h"
 #include "server/merge.h"
 #include "server/server.h"
@@ -32,6 +33,11 @@ hand_over(struct pq_acceptor *acceptor, int fd, bool admin)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (!admin)
 		acceptor->next = (acceptor->next + 1) % server->n_shards;
+	if (server->options->guard && !pq_guard_add(fd)) {
+		close(fd);
+		grpc_server_credentials_release(credentials);
+		return;
+	}
 	if (server->options->merge_replies)
 		(void)pq_merge_add(fd); /* or its answers are sent one by one */
 	grpc_server_add_channel_from_fd(worker->grpc, fd, credentials);
@@ -42,8 +48,12 @@ hand_over(struct pq_acceptor *acceptor, int fd, bool admin)
 static void
 take(struct pq_acceptor *acceptor, int fd, bool admin)
 {
+	const struct pq_options *options = acceptor->server->options;
 	enum pq_preface preface = pq_preface_of(fd);
 
+	/* An address of administration is for whoever ends the trouble. */
+	if (!admin && options->max_connections > 0 && pq_guard_open() >= options->max_connections)
+		preface = PQ_PREFACE_WRONG;
 	if (preface == PQ_PREFACE_WHOLE)
 		hand_over(acceptor, fd, admin);
 	else if (preface == PQ_PREFACE_PARTIAL)
@@ -141,6 +151,8 @@ bool
 pq_acceptor_start(struct pq_acceptor *acceptor, struct pq_server *server)
 {
 	acceptor->server = server;
+	if (server->options->max_buffer_bytes > 0)
+		pq_guard_set_room(server->options->max_buffer_bytes);
 	acceptor->running = prepare(acceptor) && pthread_create(&acceptor->thread, NULL, run, acceptor) == 0;
 	return acceptor->running;
 }

@@ -99,6 +99,27 @@
 /** Milliseconds after which a worker looks for what other threads have done for its calls, while any waits for that. */
 #define PQ_SERVER_WAIT_MS 5
 
+/** Plain connections at once, so that descriptors are left for others; each takes some 30 KiB. */
+#define PQ_SERVER_CONNECTIONS 4096
+#define PQ_SERVER_CONNECTIONS_MAX 60000
+
+/**
+ * Bytes that messages may hold that have begun to come and are not whole, of all connections together: beyond it, the
+ * connection that holds most is broken off. A hundred of the largest messages at once.
+ */
+#define PQ_SERVER_BUFFER_BYTES ((size_t)128 << 20)
+/**
+ * What gRPC may take for the connections of a shard beside twice that, whatever it is for. Near it, it reads less at a
+ * time, and beyond it breaks off calls, anybody's: it is for what the bounds above do not see, as on TLS ports.
+ */
+#define PQ_SERVER_QUOTA_BYTES ((size_t)64 << 20)
+#define PQ_SERVER_BUFFER_BYTES_MIN ((size_t)8 << 20)
+#define PQ_SERVER_BUFFER_BYTES_MAX ((size_t)64 << 30)
+
+/** Seconds of silence after which a client is asked whether it is there, and those in which it must answer. */
+#define PQ_SERVER_KEEPALIVE 300
+#define PQ_SERVER_KEEPALIVE_ANSWER 20
+
 #define PQ_SERVER_LISTEN_MAX 16
 
 /** Seconds that calls in flight get at the end; the bound is of the drain delay too. */

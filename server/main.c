@@ -3,10 +3,12 @@
 #include "server/log.h"
 #include "server/notify.h"
 #include "server/settle.h"
+#include "server/tidy.h"
 
 #include <errno.h>
 #include <grpc/support/log.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 
 /* Seconds between two looks at the files of certificates, roles and tokens. */
 #define REFRESH_SECONDS 1
+#define GRPC_LINES_A_SECOND 10
 
 /* Exit codes; the help text explains them. */
 enum {
@@ -38,11 +41,30 @@ on_second_signal(int number)
 	_exit(EXIT_SECOND_SIGNAL);
 }
 
+/*
+ * What gRPC says of a call may quote its metadata, which are the caller's, so only the place is told. Of handshakes and
+ * ports the text is told, too. Callers can make it say something with each call: a few lines a second will do.
+ */
 static void
 log_grpc(gpr_log_func_args *args)
 {
-	if (args->severity >= GPR_LOG_SEVERITY_ERROR)
-		PQ_LOG(PQ_LOG_WARN, "grpc", PQ_LOG_TEXT("message", args->message));
+	static const char *const plain[] = {"ssl_transport_security.cc", "security_handshaker.cc", "chttp2_server.cc"};
+	static _Atomic(int64_t) second;
+	static _Atomic(int) lines;
+	const char *file = strrchr(args->file, '/') != NULL ? strrchr(args->file, '/') + 1 : args->file;
+	bool quotes = true;
+	struct timespec now;
+	char place[96];
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (atomic_exchange(&second, (int64_t)now.tv_sec) != (int64_t)now.tv_sec)
+		atomic_store(&lines, 0);
+	if (args->severity < GPR_LOG_SEVERITY_ERROR || atomic_fetch_add(&lines, 1) >= GRPC_LINES_A_SECOND)
+		return;
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		quotes = quotes && strcmp(file, plain[i]) != 0;
+	snprintf(place, sizeof(place), "%s:%d", file, args->line);
+	PQ_LOG(PQ_LOG_WARN, "grpc", PQ_LOG_TEXT("source", place), PQ_LOG_TEXT("message", quotes ? "" : args->message));
 }
 
 static int
@@ -101,17 +123,22 @@ code_of_start(enum pq_status status)
 	return status == PQ_EIO ? EXIT_LISTEN : status == PQ_EINVAL ? EXIT_ACCESS : EXIT_FAILED;
 }
 
-/* Until a signal asks to end: files that changed are looked for, at once when SIGHUP says that they did. */
+/*
+ * Until a signal asks to end: files that changed are looked for, at once when SIGHUP says that they did, and memory is
+ * given back.
+ */
 static int
 wait_for_end(struct pq_server *server, const sigset_t *awaited)
 {
 	const struct timespec tick = {REFRESH_SECONDS, 0};
+	struct pq_tidy tidy = {0};
 
 	for (;;) {
 		int number = sigtimedwait(awaited, NULL, &tick);
 		if (number > 0 && number != SIGHUP)
 			return number;
 		pq_server_refresh(server);
+		pq_tidy_look(&tidy);
 		if (number == SIGHUP)
 			PQ_LOG(PQ_LOG_INFO, "refreshed", PQ_LOG_NUMBER("signal", number));
 	}

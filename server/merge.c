@@ -1,5 +1,7 @@
 #include "server/merge.h"
 
+#include "server/guard.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -153,6 +155,7 @@ close(int fd)
 {
 	struct connection *connection = find(fd);
 
+	pq_guard_forget(fd);
 	if (connection != NULL) {
 		pthread_mutex_lock(&connection->lock);
 		push(connection, fd);

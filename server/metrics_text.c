@@ -1,6 +1,7 @@
 /*
  * The metrics as text: families with HELP and TYPE, in the order of docs/metrics.md.
  */
+#include "server/guard.h"
 #include "server/replicas.h"
 #include "server/server.h"
 
@@ -244,6 +245,19 @@ put_server(struct pq_server *server, FILE *out)
 	fprintf(out, "pratique_certificate_not_after_seconds %" PRId64 "\n", pq_tls_not_after(server->tls));
 }
 
+static void
+put_connections(FILE *out)
+{
+	struct pq_guard_counts counts = pq_guard_counts();
+
+	family(out, "pratique_connections", "gauge", "Plain connections that gRPC has now.");
+	fprintf(out, "pratique_connections %zu\n", pq_guard_open());
+	family(out, "pratique_connections_broken_off_total", "counter", "Plain connections that were broken off, by reason.");
+	fprintf(out, "pratique_connections_broken_off_total{reason=\"headers\"} %" PRIu64 "\n", counts.headers);
+	fprintf(out, "pratique_connections_broken_off_total{reason=\"burden\"} %" PRIu64 "\n", counts.burden);
+	fprintf(out, "pratique_connections_broken_off_total{reason=\"unfinished\"} %" PRIu64 "\n", counts.unfinished);
+}
+
 /* Pages of the process; 0 where the system does not tell. */
 static unsigned long long
 resident_pages(void)
@@ -284,5 +298,6 @@ pq_metrics_write(struct pq_server *server, FILE *out)
 	put_follow(server, out);
 	put_replicas(server, out);
 	put_server(server, out);
+	put_connections(out);
 	put_process(server, out);
 }

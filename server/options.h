@@ -44,6 +44,11 @@ struct pq_options {
 	unsigned max_concurrent_streams; /* of a connection */
 	unsigned handshake_timeout_s;    /* until a connection must have begun to speak; 0 = for ever */
 	unsigned max_idle_s;             /* that a connection may be without calls; 0 = for ever */
+	unsigned max_age_s;              /* after which a connection is asked to come anew; 0 = never */
+	unsigned keepalive_s;            /* of silence, after which a client must show that it is there; 0 = never */
+	unsigned max_connections;        /* plain ones to `listen` at once; 0 = any number */
+	size_t max_buffer_bytes;         /* of messages that are not whole, of all connections; 0 = any number */
+	bool guard;                      /* frames of plain connections are looked at: server/guard.h */
 	unsigned drain_delay_s;          /* between NOT_SERVING and the end */
 	unsigned grace_s;                /* for calls in flight at the end */
 	bool merge_replies;              /* answers of one drain of a queue are sent together */

@@ -5,6 +5,7 @@
 #include "server/server.h"
 
 #include <grpc/byte_buffer_reader.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,32 +38,65 @@ on_down(struct pq_tag *tag, bool ok)
 	grpc_completion_queue_shutdown(worker->queue);
 }
 
-#define INTEGER(key, number)             \
-	{                                    \
-		GRPC_ARG_INTEGER, (char *)(key), \
-		{                                \
-			.integer = (int)(number)     \
-		}                                \
-	}
+struct args {
+	grpc_arg at[16];
+	size_t n;
+};
+
+static void
+add(struct args *args, const char *key, size_t number)
+{
+	args->at[args->n++] =
+		(grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = number < INT_MAX ? (int)number : INT_MAX};
+}
+
+/* What is asked for or not: 0 = not, which gRPC would take for "at once". */
+static void
+add_wanted(struct args *args, const char *key, size_t number)
+{
+	if (number > 0)
+		add(args, key, number);
+}
+
+static void
+add_times(struct args *args, const struct pq_options *options)
+{
+	/* Of TLS; plain connections have begun to speak when gRPC gets them. */
+	add_wanted(args, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, (size_t)options->handshake_timeout_s * 1000);
+	add_wanted(args, GRPC_ARG_MAX_CONNECTION_IDLE_MS, (size_t)options->max_idle_s * 1000);
+	add_wanted(args, GRPC_ARG_MAX_CONNECTION_AGE_MS, (size_t)options->max_age_s * 1000);
+	add_wanted(args, GRPC_ARG_KEEPALIVE_TIME_MS, (size_t)options->keepalive_s * 1000);
+	add(args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, PQ_SERVER_KEEPALIVE_ANSWER * 1000);
+	/* A connection without calls holds a descriptor as well; and two silences without an answer are not the last. */
+	add(args, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+	add(args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+}
 
 static void
 create(struct pq_worker *worker)
 {
-	grpc_arg args[] = {
-		INTEGER(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, worker->server->options->max_message_bytes),
-		INTEGER(GRPC_ARG_MAX_CONCURRENT_STREAMS, worker->server->options->max_concurrent_streams),
-		INTEGER(GRPC_ARG_MAX_METADATA_SIZE, PQ_SERVER_METADATA_BYTES),
-		/* The bound on messages counts compressed bytes; what they unpack to has none. */
-		INTEGER(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0),
-		INTEGER(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1u << GRPC_COMPRESS_NONE),
-		INTEGER(GRPC_ARG_ENABLE_CHANNELZ, 0),
-		INTEGER(GRPC_ARG_MAX_CONNECTION_IDLE_MS, worker->server->options->max_idle_s * 1000),
-	};
-	/* The last is asked for or not. */
-	unsigned idle_s = worker->server->options->max_idle_s;
-	const grpc_channel_args channel_args = {sizeof(args) / sizeof(args[0]) - (idle_s == 0), args};
+	const struct pq_options *options = worker->server->options;
+	struct args args = {.n = 0};
+
+	add(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, options->max_message_bytes);
+	add(&args, GRPC_ARG_MAX_CONCURRENT_STREAMS, options->max_concurrent_streams);
+	add(&args, GRPC_ARG_MAX_METADATA_SIZE, PQ_SERVER_METADATA_BYTES);
+	/* The bound on messages counts compressed bytes; what they unpack to has none. */
+	add(&args, GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+	add(&args, GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1u << GRPC_COMPRESS_NONE);
+	add(&args, GRPC_ARG_ENABLE_CHANNELZ, 0);
+	add_times(&args, options);
+	/* What gRPC holds for connections is counted anyway; without a size it may be any amount. */
+	grpc_resource_quota *quota = grpc_resource_quota_create(NULL);
+	if (options->max_buffer_bytes > 0)
+		grpc_resource_quota_resize(quota, 2 * options->max_buffer_bytes + PQ_SERVER_QUOTA_BYTES);
+	args.at[args.n++] = (grpc_arg){.type = GRPC_ARG_POINTER,
+	                               .key = (char *)GRPC_ARG_RESOURCE_QUOTA,
+	                               .value.pointer = {quota, grpc_resource_quota_arg_vtable()}};
+	const grpc_channel_args channel_args = {args.n, args.at};
 
 	worker->grpc = grpc_server_create(&channel_args, NULL);
+	grpc_resource_quota_unref(quota);
 	for (size_t i = 0; i < PQ_RPC_COUNT; i++) {
 		if (!pq_worker_answers(worker, (enum pq_rpc_index)i))
 			continue;

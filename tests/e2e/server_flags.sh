@@ -26,7 +26,8 @@ exits 2 "$PRATIQUED" --store
 complains '--store: needs a value'
 for wrong in '--shards 0' '--shards many' '--shards 1000' '--grace -1' '--max-message-bytes 5' '--log-level loud' \
 	'--ready-fd 1' '--max-concurrent-streams 0' '--drain-delay 1h' \
-	'--handshake-timeout 0' '--handshake-timeout 1s' '--max-connection-idle never'; do
+	'--handshake-timeout 0' '--handshake-timeout 1s' '--max-connection-idle never' '--max-connections 0' '--keepalive never' \
+	'--guard maybe' '--max-buffer-bytes 5' '--max-connection-age -1'; do
 	# shellcheck disable=SC2086
 	exits 2 "$PRATIQUED" --store "$store" $wrong
 	complains "${wrong%% *}"

@@ -69,6 +69,15 @@ ask "$address" "${trust[@]}" "${flags[@]}"
 answered 'mTLS'
 ask "$address" "${trust[@]}"
 shut_out 'no certificate'
+# The connection does not come about; a server that let it in would refuse the call, for want of roles.
+[[ $err != *UNAUTHENTICATED* ]] || note "a client without a certificate was let in, and its call refused: $err"
+if command -v curl >/dev/null; then
+	# Health asks for no role: only the handshake can keep this out.
+	printf '\0\0\0\0\0' >"$scratch/empty"
+	run curl -sSN --http2 --cacert "$scratch/ca.pem" -H 'content-type: application/grpc' -H 'te: trailers' \
+		--data-binary "@$scratch/empty" -D "$scratch/head" "https://$address/grpc.health.v1.Health/Check"
+	[ "$code" -ne 0 ] || note "health was told to a client without a certificate: $(<"$scratch/head")"
+fi
 mapfile -t flags < <(as stranger)
 ask "$address" "${trust[@]}" "${flags[@]}"
 shut_out 'a certificate of another authority'

@@ -41,6 +41,10 @@ served_prepare(unsigned workers)
 		.merge_replies = true,
 		.max_concurrent_streams = 100,
 		.handshake_timeout_s = PQ_SERVER_HANDSHAKE,
+		.guard = true,
+		.keepalive_s = PQ_SERVER_KEEPALIVE,
+		.max_connections = PQ_SERVER_CONNECTIONS,
+		.max_buffer_bytes = PQ_SERVER_BUFFER_BYTES,
 		.grace_s = 40,
 		.ready_fd = -1,
 	};
