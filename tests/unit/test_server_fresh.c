@@ -193,7 +193,7 @@ test_a_publisher_does_not_wait(void **state)
 	ask(&client, 1, 0, NODES_TIMEOUT_MS, &end);
 	assert_int_equal(end.code, GRPC_STATUS_UNAVAILABLE);
 	raw_end_free(&end);
-	assert_int_equal(pq_link_new(node.address, &link, &err), PQ_OK);
+	assert_int_equal(pq_link_new(node.address, NULL, &link, &err), PQ_OK);
 	nodes_begin(link);
 	assert_int_equal(asked(&client, 1, 1, NULL, &age_s), 1);
 	assert_int_equal(age_s, 0);
@@ -307,7 +307,7 @@ test_a_replica_waits(void **state)
 	(void)state;
 	node_start(&publisher, "first", NULL, 0);
 	node_start(&replica, "second", &publisher, 0);
-	assert_int_equal(pq_link_new(publisher.address, &link, &err), PQ_OK);
+	assert_int_equal(pq_link_new(publisher.address, NULL, &link, &err), PQ_OK);
 	nodes_begin(link);
 	node_wait_for(&replica, 1);
 
@@ -394,7 +394,7 @@ test_old_knowledge(void **state)
 	raw_client_open(&client, replica.address);
 	assert_int_equal(health(&client, ""), NOT_SERVING); /* it has no law yet */
 	assert_int_equal(health(&client, "liveness"), SERVING);
-	assert_int_equal(pq_link_new(replica.address, &link, &err), PQ_OK);
+	assert_int_equal(pq_link_new(replica.address, NULL, &link, &err), PQ_OK);
 	nodes_begin(link);
 	pq_link_free(link);
 
