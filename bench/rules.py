@@ -124,7 +124,7 @@ def decide(path):
     subprocess.run(bench.pinned(bench.CLIENT_CORE, [bench.program("bench/decide"), path]), check=True, cwd=bench.ROOT,
                    stdout=subprocess.DEVNULL, timeout=600,
                    env={**os.environ, "BENCH_ROUNDS": "3", "BENCH_RANDOM": os.environ.get("BENCH_RANDOM", "1000"),
-                        "BENCH_ONLY": "simple"})
+                        "BENCH_SHIPMENTS": "1", "BENCH_ONLY": "simple"})
     with open(bench.out("decide.json")) as file:
         parts = json.load(file)["parts"]
     return parts["simple"]["microseconds"]
