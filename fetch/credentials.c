@@ -2,6 +2,7 @@
 
 #include "fetch/limits.h"
 #include "policy/arena.h"
+#include "policy/json_text.h"
 #include "storage/files.h"
 
 #include <jansson.h>
@@ -163,11 +164,12 @@ pq_credentials_parse(const char *text, size_t len, const char *where, struct pq_
 {
 	json_error_t fault;
 	struct pq_credentials *credentials = calloc(1, sizeof(*credentials));
-	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &fault);
+	bool no_memory;
+	json_t *root = pq_json_load(text, len, JSON_REJECT_DUPLICATES, &fault, &no_memory);
 	enum pq_status status;
 
 	/* The parser's own message may quote what it read. */
-	if (credentials == NULL)
+	if (credentials == NULL || no_memory)
 		status = pq_fail_at(err, PQ_ENOMEM, where, 0, 0, "cannot be read: no memory");
 	else if (root == NULL)
 		status = pq_fail_at(err, PQ_EPARSE, where, fault.line, fault.column, "is not JSON");

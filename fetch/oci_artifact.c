@@ -1,5 +1,7 @@
 #include "fetch/oci_artifact.h"
 
+#include "policy/json_text.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -85,11 +87,12 @@ pq_oci_artifact_parse(const char *json, size_t len, const char *where, struct pq
                       struct pq_err *err)
 {
 	json_error_t fault;
-	json_t *root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &fault);
+	bool no_memory;
+	json_t *root = pq_json_load(json, len, JSON_REJECT_DUPLICATES, &fault, &no_memory);
 	struct pq_oci_artifact *artifact = calloc(1, sizeof(*artifact));
 	enum pq_status status;
 
-	if (artifact == NULL)
+	if (artifact == NULL || no_memory)
 		status = pq_fail_at(err, PQ_ENOMEM, where, 0, 0, "cannot be read: no memory");
 	else if (root == NULL)
 		status = wrong(where, "it is not JSON", err);
@@ -146,7 +149,7 @@ pq_oci_artifact_format(const struct pq_oci_artifact *artifact, const struct pq_m
 	                         descriptor(PQ_OCI_CONFIG_TYPE, PQ_OCI_CONFIG_HEX, strlen(PQ_OCI_CONFIG)), "layers",
 	                         layers_of(artifact), "annotations", "org.opencontainers.image.created", created,
 	                         "org.opencontainers.image.version", sequence, PQ_OCI_MANIFEST_KEY, artifact->text);
-	char *json = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+	char *json = root != NULL ? pq_json_dump(root, JSON_COMPACT) : NULL;
 
 	json_decref(root);
 	if (json == NULL)
@@ -216,9 +219,12 @@ enum pq_status
 pq_oci_token_parse(const char *json, size_t len, const char *where, char **ret_token, struct pq_err *err)
 {
 	json_error_t fault;
-	json_t *root = json_loadb(json, len, 0, &fault);
+	bool no_memory;
+	json_t *root = pq_json_load(json, len, 0, &fault, &no_memory);
 	const char *token = text_of(root, "token");
 
+	if (no_memory)
+		return pq_fail_at(err, PQ_ENOMEM, where, 0, 0, "cannot be read: no memory");
 	if (token == NULL || token[0] == '\0')
 		token = text_of(root, "access_token");
 	bool sound = token != NULL && token[0] != '\0';

@@ -1,4 +1,5 @@
 #include "policy/decision.h"
+#include "policy/json_text.h"
 #include "policy/request.h"
 
 #include <jansson.h>
@@ -278,7 +279,7 @@ pq_decision_to_json(const struct pq_decision *decision, struct pq_arena *arena)
 			push(&w, parts, decision_object(&w, &decision->parts[i], decision->part_names[i]));
 		put(&w, object, "parts", parts);
 	}
-	char *text = w.failed ? NULL : json_dumps(object, JSON_COMPACT);
+	char *text = w.failed ? NULL : pq_json_dump(object, JSON_COMPACT);
 	json_decref(object);
 	char *copy = text != NULL ? pq_arena_strndup(arena, text, strlen(text)) : NULL;
 	free(text);

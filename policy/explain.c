@@ -330,10 +330,11 @@ static const char *
 party_path(struct pq_eval *ev, const struct pq_element *party)
 {
 	const char *role = role_name(ev, party);
+	const char *path = role != NULL ? pq_arena_printf(ev->arena, "parties.%s", role)
+	                                : pq_arena_printf(ev->arena, "parties[%u]", party->index);
 
-	if (role == NULL)
-		return pq_arena_printf(ev->arena, "parties[%u]", party->index);
-	return pq_arena_printf(ev->arena, "parties.%s", role);
+	ev->oom |= path == NULL;
+	return path != NULL ? path : "";
 }
 
 const char *

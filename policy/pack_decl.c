@@ -1,3 +1,4 @@
+#include "policy/json_text.h"
 #include "policy/pack_loader.h"
 
 #include <jansson.h>
@@ -301,8 +302,11 @@ static void
 read_case(struct pq_loader *ld, const char *line, size_t len, struct pq_src src)
 {
 	json_error_t fault;
-	json_t *json = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &fault);
+	bool no_memory;
+	json_t *json = pq_json_load(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &fault, &no_memory);
 
+	if (no_memory)
+		pq_ld_no_memory(ld);
 	if (json == NULL) {
 		src.column = fault.column > 0 ? fault.column : 1;
 		pq_ld_error(ld, src, "not a JSON object on one line: %s", fault.text);

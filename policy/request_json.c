@@ -1,5 +1,7 @@
 #include "policy/request_json.h"
 
+#include "policy/json_text.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,9 +78,10 @@ pq_json_parse(const char *json, size_t len, json_t **ret, struct pq_err *err)
 
 	if (len > PQ_REQUEST_JSON_MAX)
 		return pq_fail(err, PQ_ELIMIT, "the text has %zu bytes, more than %zu", len, PQ_REQUEST_JSON_MAX);
-	json_t *root = json_loadb(json, len, PQ_JSON_FLAGS, &error);
+	bool no_memory;
+	json_t *root = pq_json_load(json, len, PQ_JSON_FLAGS, &error, &no_memory);
 	if (root == NULL) {
-		if (json_error_code(&error) == json_error_out_of_memory)
+		if (no_memory)
 			return pq_fail(err, PQ_ENOMEM, "no memory to read the JSON text");
 		return pq_fail_at(err, PQ_EPARSE, "JSON", error.line > 0 ? error.line : 1, error.column > 0 ? error.column : 1,
 		                  "%s", error.text);

@@ -12,8 +12,10 @@ pq_try_symbols(struct pq_eval *ev, const struct pq_p_attr *a, struct pq_choices 
 	const uint64_t *distinct = a->distinct != PQ_NO_INDEX ? ev->p->words + a->distinct : NULL;
 	bool rest = false;
 
-	if (symbols == NULL)
+	if (symbols == NULL) {
+		ev->oom = true;
 		return false;
+	}
 	if (a->type == PQ_TYPE_SYMBOLS)
 		symbols[ret->n++] = PQ_NO_INDEX;
 	for (uint32_t s = 0; s < n; s++) {
@@ -43,8 +45,10 @@ try_numbers(struct pq_eval *ev, const struct pq_p_attr *a, const struct pq_var *
 	int64_t *numbers = pq_arena_array(ev->arena, var->n_samples + 2, sizeof(*numbers));
 	size_t n = 0;
 
-	if (numbers == NULL)
+	if (numbers == NULL) {
+		ev->oom = true;
 		return false;
+	}
 	numbers[n++] = lo;
 	numbers[n++] = hi;
 	for (size_t i = 0; i < var->n_samples; i++) {
@@ -153,8 +157,10 @@ try_paths(struct pq_eval *ev, const struct pq_p_attr *a, const struct pq_var *va
 			add_path(&list, pq_string(ev->image, ev->p->symbols[domain->symbols.first + s]));
 	}
 	struct pq_text *paths = pq_arena_array(ev->arena, list.n + 1, sizeof(*paths));
-	if (paths == NULL || list.oom)
+	if (paths == NULL || list.oom) {
+		ev->oom = true;
 		return false;
+	}
 	paths[ret->n++] = val->path;
 	for (size_t i = 0; i < list.n; i++)
 		paths[ret->n++] = list.at[i];

@@ -64,6 +64,7 @@ pq_linear_of(struct pq_eval *ev, const struct pq_where *where, uint32_t attr)
 		return val->linear;
 	int var = pq_var_of(ev, element, attr);
 	struct pq_linear *linear = var < 0 ? NULL : pq_arena_alloc(ev->arena, sizeof(*linear));
+	ev->oom |= var >= 0 && linear == NULL;
 	if (linear == NULL)
 		return NULL;
 	linear->n = 1;
@@ -317,6 +318,7 @@ put_sum(struct pq_eval *ev, const struct pq_where *where, const struct pq_p_cont
 	out->number = form.constant;
 	if (unknown && linear) {
 		struct pq_linear *kept = pq_arena_alloc(ev->arena, sizeof(*kept));
+		ev->oom |= kept == NULL;
 		if (kept != NULL)
 			*kept = form;
 		out->linear = kept;
@@ -487,6 +489,7 @@ put_lines(struct pq_eval *ev, struct pq_candidate *out, uint32_t sum, uint32_t s
 		return;
 	}
 	struct pq_linear *kept = pq_arena_alloc(ev->arena, sizeof(*kept));
+	ev->oom |= kept == NULL;
 	if (kept != NULL)
 		*kept = form;
 	out->linear = kept;

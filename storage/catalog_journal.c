@@ -1,4 +1,5 @@
 /* The journal: who did what, when. Records are appended in the transaction that does it, and never changed. */
+#include "policy/json_text.h"
 #include "storage/catalog_private.h"
 #include "storage/fail.h"
 
@@ -61,7 +62,7 @@ pq_catalog_log(struct pq_catalog *catalog, MDB_txn *txn, enum pq_journal_action 
 	json_t *object =
 		json_pack("{s:s, s:s, s:I, s:s, s:s, s:s}", "action", pq_journal_action_text(action), "time", time, "sequence",
 	              (json_int_t)revision->manifest.sequence, "digest", digest, "by", actor, "remark", why);
-	char *text = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	char *text = object != NULL ? pq_json_dump(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	json_decref(object);
 	if (text == NULL)

@@ -1,4 +1,5 @@
 /* What stands in catalog.mdb, and its reading and writing. */
+#include "policy/json_text.h"
 #include "storage/catalog_private.h"
 #include "storage/fail.h"
 
@@ -97,8 +98,12 @@ enum pq_status
 pq_catalog_read_json(const struct pq_catalog *catalog, const MDB_val *value, json_t **ret_object, struct pq_err *err)
 {
 	json_error_t at;
-	json_t *object = json_loadb(value->mv_data, value->mv_size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at);
+	bool no_memory;
+	json_t *object =
+		pq_json_load(value->mv_data, value->mv_size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at, &no_memory);
 
+	if (no_memory)
+		return pq_fail_at(err, PQ_ENOMEM, catalog->path, 0, 0, "cannot be read: out of memory");
 	if (object == NULL)
 		return pq_catalog_corrupt(catalog, at.text, err);
 	*ret_object = object;
@@ -110,7 +115,7 @@ static enum pq_status
 put_json(struct pq_catalog *catalog, MDB_txn *txn, MDB_dbi dbi, MDB_val key, json_t *object, unsigned flags,
          struct pq_err *err)
 {
-	char *text = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
+	char *text = object != NULL ? pq_json_dump(object, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
 
 	json_decref(object);
 	if (text == NULL)
@@ -256,12 +261,15 @@ read_row(struct pq_catalog *catalog, const MDB_val *key, const MDB_val *value, s
 
 	if (status != PQ_OK)
 		return status;
+	struct pq_err why = {0};
 	if (json_unpack(object, "{s:s, s:s, s:s, s:s}", "manifest", &manifest, "added", &added, "by", &by, "proved",
 	                &proved) != 0 ||
 	    !time_of(added, &revision.added_s) ||
-	    pq_manifest_parse(manifest, strlen(manifest), catalog->path, &revision.manifest, NULL) != PQ_OK ||
+	    pq_manifest_parse(manifest, strlen(manifest), catalog->path, &revision.manifest, &why) != PQ_OK ||
 	    revision.manifest.sequence != pq_catalog_key_number(key)) {
-		status = pq_catalog_corrupt(catalog, "a revision in it cannot be read", err);
+		status = why.status == PQ_ENOMEM
+		             ? pq_fail_at(err, PQ_ENOMEM, catalog->path, 0, 0, "cannot be read: out of memory")
+		             : pq_catalog_corrupt(catalog, "a revision in it cannot be read", err);
 	} else {
 		pq_catalog_text(revision.added_by, sizeof(revision.added_by), by);
 		pq_catalog_text(revision.proved_by, sizeof(revision.proved_by), proved);

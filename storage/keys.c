@@ -45,6 +45,17 @@ name_key(const EVP_PKEY *pkey, char ret_id[PQ_KEY_ID_BYTES])
 	return true;
 }
 
+/* Did OpenSSL refuse for want of memory? It notes so in most places. Empties what it noted. */
+static bool
+no_memory(void)
+{
+	bool found = false;
+
+	for (unsigned long code; (code = ERR_get_error()) != 0;)
+		found |= ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+	return found;
+}
+
 /* ---- reading ---- */
 
 /* The file's bytes in a BIO of their own. The caller frees it; the memory is wiped with it. */
@@ -115,9 +126,12 @@ pq_key_load(const char *path, struct pq_key **ret_key, struct pq_err *err)
 		goto out;
 	}
 	key->pkey = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-	if (key->pkey == NULL)
+	bool named = key->pkey != NULL && name_key(key->pkey, key->id);
+	if (!named && no_memory())
+		status = pq_fail_at(err, PQ_ENOMEM, path, 0, 0, "cannot be read: out of memory");
+	else if (key->pkey == NULL)
 		status = pq_fail_at(err, PQ_EPARSE, path, 0, 0, "holds no private key in PEM without a passphrase");
-	else if (!name_key(key->pkey, key->id))
+	else if (!named)
 		status = pq_fail_at(err, PQ_EPARSE, path, 0, 0, "holds a key that is not Ed25519");
 	if (status == PQ_OK) {
 		*ret_key = key;
@@ -182,7 +196,9 @@ pq_key_generate(const char *private_path, const char *public_path, char ret_id[P
 	if (pkey == NULL || private_bio == NULL || public_bio == NULL || !name_key(pkey, id) ||
 	    PEM_write_bio_PrivateKey(private_bio, pkey, NULL, NULL, 0, NULL, NULL) != 1 ||
 	    PEM_write_bio_PUBKEY(public_bio, pkey) != 1)
-		status = pq_fail_at(err, PQ_EFAILED, private_path, 0, 0, "cannot be made: OpenSSL refuses");
+		status = no_memory()
+		             ? pq_fail_at(err, PQ_ENOMEM, private_path, 0, 0, "cannot be made: out of memory")
+		             : pq_fail_at(err, PQ_EFAILED, private_path, 0, 0, "cannot be made: OpenSSL refuses");
 	if (status == PQ_OK)
 		status = write_new(private_bio, private_path, 0600, err);
 	if (status == PQ_OK) {
@@ -214,7 +230,8 @@ pq_key_sign(const struct pq_key *key, const void *data, size_t len, uint8_t ret_
 		return pq_fail(err, PQ_ENOMEM, "cannot sign: out of memory");
 	if (EVP_DigestSignInit(ctx, NULL, NULL, NULL, key->pkey) != 1 ||
 	    EVP_DigestSign(ctx, signature, &signature_len, data, len) != 1 || signature_len != sizeof(signature))
-		status = pq_fail(err, PQ_EFAILED, "cannot sign with the key %s: OpenSSL refuses", key->id);
+		status = no_memory() ? pq_fail(err, PQ_ENOMEM, "cannot sign with the key %s: out of memory", key->id)
+		                     : pq_fail(err, PQ_EFAILED, "cannot sign with the key %s: OpenSSL refuses", key->id);
 	else
 		memcpy(ret_signature, signature, sizeof(signature));
 	ERR_clear_error();
@@ -270,7 +287,10 @@ add_block(struct pq_trust *trust, const char *type, const unsigned char *der, lo
 		return pq_fail_at(err, PQ_EINVAL, path, 0, 0, "holds a private key; name the file with the public one");
 	if (strcmp(type, PEM_STRING_PUBLIC) == 0)
 		pkey = d2i_PUBKEY(NULL, &der, len);
-	if (pkey == NULL || !name_key(pkey, id))
+	bool named = pkey != NULL && name_key(pkey, id);
+	if (!named && no_memory())
+		status = pq_fail_at(err, PQ_ENOMEM, path, 0, 0, "cannot be read: out of memory");
+	else if (!named)
 		status = pq_fail_at(err, PQ_EPARSE, path, 0, 0, "holds a \"%.40s\" that is no public Ed25519 key", type);
 	else if (!holds(trust, pkey) && trust->n == PQ_TRUST_KEYS_MAX)
 		status = pq_fail_at(err, PQ_ELIMIT, path, 0, 0, "more than %u trusted keys", PQ_TRUST_KEYS_MAX);
@@ -309,7 +329,10 @@ add_file(struct pq_trust *trust, const char *path, struct pq_err *err)
 		OPENSSL_free(der);
 	}
 	/* The end is known by there being no further block; all else is one that is broken. */
-	if (status == PQ_OK && (n == 0 || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE))
+	bool ended = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+	if (status == PQ_OK && no_memory())
+		status = pq_fail_at(err, PQ_ENOMEM, path, 0, 0, "cannot be read: out of memory");
+	else if (status == PQ_OK && (n == 0 || !ended))
 		status = pq_fail_at(err, PQ_EPARSE, path, 0, 0,
 		                    n == 0 ? "holds no public key in PEM" : "holds a damaged key after the first %zu", n);
 	ERR_clear_error();

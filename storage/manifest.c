@@ -1,5 +1,6 @@
 #include "storage/manifest.h"
 
+#include "policy/json_text.h"
 #include "storage/fail.h"
 #include "storage/files.h"
 #include "storage/store.h"
@@ -206,8 +207,11 @@ parse_statement(const char *line, size_t len, const char *where, struct pq_manif
 	char again[PQ_MANIFEST_BYTES_MAX + 1];
 	size_t again_len;
 	json_error_t at;
-	json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &at);
+	bool no_memory;
+	json_t *object = pq_json_load(line, len, JSON_REJECT_DUPLICATES, &at, &no_memory);
 
+	if (no_memory)
+		return pq_fail_at(err, PQ_ENOMEM, where, 0, 0, "cannot be read: out of memory");
 	if (object == NULL)
 		return pq_fail_at(err, PQ_EPARSE, where, 1, at.column > 0 ? at.column : 0, "is not a manifest: %s", at.text);
 	enum pq_status status = read_object(object, where, manifest, err);
