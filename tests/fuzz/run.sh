@@ -27,7 +27,9 @@ order=(codec decide_request messages snapshot registry access pem manifest store
 	pack_yaml csv)
 # A target that fails again and again is left alone for this run.
 findings_max=5
-# Inputs of a corpus in the tree are no longer than this, and all of a target's together not either.
+# Of what was found, a corpus in the tree has so many files at most, for each test run feeds all of them; none is longer
+# than this, and all of a target's together not either.
+tree_files=150
 tree_file_bytes=65536
 tree_bytes=1000000
 ticks=$(getconf CLK_TCK)
@@ -172,12 +174,12 @@ minimise() {
 
 # keep_corpus TARGET: what was written by hand stays; of what was found, the smallest inputs, as many as may be.
 keep_corpus() {
-	local folder=tests/fuzz/corpus/$1 size path name total written
+	local folder=tests/fuzz/corpus/$1 size path name total written n=0
 	find "$folder" -type f -name 'found-*' -delete
 	written=$(find "$folder" -type f -exec sha1sum {} +)
 	total=$(find "$folder" -type f -exec cat {} + | wc -c)
 	while read -r size path; do
-		if [ "$size" -gt "$tree_file_bytes" ] || [ $((total + size)) -gt "$tree_bytes" ]; then
+		if [ "$n" -eq "$tree_files" ] || [ "$size" -gt "$tree_file_bytes" ] || [ $((total + size)) -gt "$tree_bytes" ]; then
 			break
 		fi
 		# libFuzzer names an input by its SHA-1.
@@ -185,6 +187,7 @@ keep_corpus() {
 		[[ $written != *"$name"* ]] || continue
 		cp "$path" "$folder/found-${name:0:16}"
 		total=$((total + size))
+		n=$((n + 1))
 	done < <(find "$work/$1/corpus" -type f -printf '%s %p\n' | sort -n)
 }
 
