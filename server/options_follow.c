@@ -17,11 +17,16 @@ static enum pq_status
 check_place(const char *from, struct pq_err *err)
 {
 	struct pq_url *url = malloc(sizeof(*url));
-	enum pq_status status =
-		url != NULL ? pq_url_parse(from, false, url, err) : pq_fail(err, PQ_ENOMEM, "no memory for a URL");
+	struct pq_err why = {0};
 
+	if (url == NULL)
+		return pq_fail(err, PQ_ENOMEM, "no memory for a URL");
+	enum pq_status status = pq_url_parse(from, false, url, &why);
 	free(url);
-	return status;
+	if (status == PQ_OK)
+		return PQ_OK;
+	/* What is wrong with it is said of the flag; the URL itself, where it is named, follows. */
+	return pq_fail_at(err, PQ_EINVAL, "--follow", 0, 0, "%s%s%s", why.where, why.where[0] != '\0' ? ": " : "", why.msg);
 }
 
 /* How a server is reached: encrypted, or on this machine, or at least without a secret. */

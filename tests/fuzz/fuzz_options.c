@@ -59,7 +59,7 @@ check_addresses(const struct pq_options *options)
 static void
 check(const struct pq_options *options)
 {
-	if (options->help || options->version)
+	if (options->help || options->version || options->list_flags)
 		return;
 	check_addresses(options);
 	must((options->store == NULL) != (options->data == NULL));

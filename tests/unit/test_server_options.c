@@ -194,6 +194,8 @@ test_wrong(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_refused(rows[i].line, NULL, rows[i].where);
+	assert_refused("--data d --follow ://", NULL, "--follow");
+	assert_refused("--data d --follow https://", NULL, "--follow");
 	assert_refused("--store a", public_env, "PRATIQUE_LISTEN");
 	assert_refused("--store a", switch_env, "PRATIQUE_INSECURE_PUBLIC");
 	assert_refused("", store_env, "PRATIQUE_STORE");
