@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 import bench
 
 sys.path.insert(0, os.path.join(bench.ROOT, "tests", "abuse"))
-import beside
+import beside as neighbours
 import h2
 import kinds
 
@@ -75,7 +75,7 @@ def memory(report):
             continue  # with certificates: e2e/server_abuse
         server = bench.ours(name=f"pratiqued for {name}", core=None, more=["--handshake-timeout", "2"])
         wanted = h2.Connection(server.address).ask(body)
-        told = beside.run(abuser, kinds.Target(server.address, body), amount, server.pid, wanted, 8 << 20)
+        told = neighbours.run(abuser, kinds.Target(server.address, body), amount, server.pid, wanted, 8 << 20)
         server.stop()
         lost = len(told["lost"]) + told["wrong"]
         rows.append({"kind": name, "what": abuser.__doc__.strip(), "amount": amount, "closed": told["closed"],
