@@ -72,7 +72,7 @@ def memory(report):
     print(f"\n{'MiB of memory':<20} {'before':>8} {'most':>8} {'after':>8}   closed, the other's answers, and those lost or wrong")
     for name, (abuser, _, amount) in kinds.ALL.items():
         if abuser is kinds.half_tls:
-            continue  # with certificates: abuse/server_abuse
+            continue  # with certificates: e2e/server_abuse
         server = bench.ours(name=f"pratiqued for {name}", core=None, more=["--handshake-timeout", "2"])
         wanted = h2.Connection(server.address).ask(body)
         told = neighbours.run(abuser, kinds.Target(server.address, body), amount, server.pid, wanted, 8 << 20)

@@ -76,8 +76,8 @@ choose_one_of(const uint32_t *map, const struct shape *set)
 	return PQ_NO_INDEX;
 }
 
-static uint32_t
-interval_of(const int64_t *boundaries, uint32_t n, int64_t value)
+uint32_t
+pq_interval_of(const int64_t *boundaries, uint32_t n, int64_t value)
 {
 	uint32_t lo = 0, hi = n;
 
@@ -98,7 +98,7 @@ choose_range(const struct pq_eval *ev, const struct pq_p_col *col, const struct 
 		return (struct pq_chosen){PQ_NO_INDEX, PQ_NO_INDEX};
 	if (val->number_state == PQ_NUMBER_NONE)
 		return (struct pq_chosen){BASE, BASE};
-	uint32_t at = FIRST_INTERVAL + interval_of(ev->p->numbers + col->boundaries.first, col->boundaries.n, val->number);
+	uint32_t at = FIRST_INTERVAL + pq_interval_of(ev->p->numbers + col->boundaries.first, col->boundaries.n, val->number);
 	return (struct pq_chosen){val->may_none ? BASE : at, at};
 }
 

@@ -336,6 +336,8 @@ void pq_lookup(struct pq_eval *ev, const struct pq_where *where, const struct pq
 
 /** Note what the value of an attribute of the element allows of its columns in all spaces. */
 void pq_choose(struct pq_eval *ev, struct pq_element *element, uint32_t attr);
+/** How many of n ascending boundaries are at most the value: the interval that it is in. */
+uint32_t pq_interval_of(const int64_t *boundaries, uint32_t n, int64_t value);
 
 /* match.c */
 

@@ -23,21 +23,6 @@ asks_day(const struct pq_p_col *col)
 /* ---- what the value of a column chooses ---- */
 
 static uint32_t
-interval_of(const int64_t *boundaries, uint32_t n, int64_t value)
-{
-	uint32_t lo = 0, hi = n;
-
-	while (lo < hi) {
-		uint32_t mid = (lo + hi) / 2;
-		if (boundaries[mid] <= value)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static uint32_t
 count_symbols(const uint64_t *set, uint32_t words, uint32_t *ret_last)
 {
 	uint32_t n = 0;
@@ -58,7 +43,7 @@ choose_number(const struct pq_eval *ev, const struct pq_p_col *col, const struct
 		choice->some = PQ_NO_INDEX;
 	if (val->number_state != PQ_NUMBER_KNOWN)
 		return;
-	choice->some = 3 + interval_of(ev->p->numbers + col->boundaries.first, col->boundaries.n, val->number);
+	choice->some = 3 + pq_interval_of(ev->p->numbers + col->boundaries.first, col->boundaries.n, val->number);
 	choice->every = val->may_none ? 0 : choice->some;
 }
 
@@ -220,7 +205,7 @@ match_day(struct pq_eval *ev, uint32_t index, struct block *block)
 {
 	const struct pq_p_col *col = &ev->p->cols[index];
 	const struct pq_val *val = &ev->req.vals[ev->p->attrs[col->attr].slot];
-	uint32_t at = interval_of(ev->p->numbers + col->boundaries.first, col->boundaries.n, val->number);
+	uint32_t at = pq_interval_of(ev->p->numbers + col->boundaries.first, col->boundaries.n, val->number);
 
 	pq_window_blocks(ev, col, at, block->number, block->may);
 	match_numbers(ev, col, &ev->choices[index], block);

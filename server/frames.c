@@ -23,7 +23,7 @@ struct pq_frames {
 	enum pq_rpc_index index;
 	struct pq_frames *next, *previous;
 	struct pq_frames *next_job;
-	grpc_call *call; /* NULL = only posted */
+	grpc_call *call;
 	gpr_timespec deadline, started;
 	grpc_status_code code; /* that it ended with; CANCELLED until then */
 	grpc_metadata_array metadata;
@@ -51,6 +51,7 @@ struct pq_frames {
 	grpc_byte_buffer *out; /* on its way; NULL = none */
 	size_t out_bytes;
 
+	bool begun;   /* on_request has come; before, gRPC may set `call` at any time */
 	bool greeted; /* initial metadata are on their way */
 	bool counted; /* its end is, as that of a message */
 	bool ended;   /* the status is on its way, or nobody waits for it */
@@ -624,6 +625,7 @@ on_request(struct pq_tag *tag, bool ok)
 		pq_worker_see_end(worker);
 		return;
 	}
+	call->begun = true;
 	pq_frames_post(worker, call->index);
 	pq_worker_began(worker, call->index);
 	call->started = gpr_now(GPR_CLOCK_MONOTONIC);
@@ -704,7 +706,7 @@ pq_frames_end_all(struct pq_worker *worker)
 
 	for (struct pq_frames *call = worker->frames; call != NULL; call = next) {
 		next = call->next;
-		if (call->call == NULL || pq_rpcs[call->index].shape != PQ_RPC_FRAMES || call->ended)
+		if (!call->begun || pq_rpcs[call->index].shape != PQ_RPC_FRAMES || call->ended)
 			continue;
 		call->no_more = true;
 		go_on(call);

@@ -128,17 +128,16 @@ code_of_start(enum pq_status status)
  * given back.
  */
 static int
-wait_for_end(struct pq_server *server, const sigset_t *awaited)
+wait_for_end(struct pq_server *server, const sigset_t *awaited, struct pq_tidy *tidy)
 {
 	const struct timespec tick = {REFRESH_SECONDS, 0};
-	struct pq_tidy tidy = {0};
 
 	for (;;) {
 		int number = sigtimedwait(awaited, NULL, &tick);
 		if (number > 0 && number != SIGHUP)
 			return number;
 		pq_server_refresh(server);
-		pq_tidy_look(&tidy);
+		pq_tidy_look(tidy);
 		if (number == SIGHUP)
 			PQ_LOG(PQ_LOG_INFO, "refreshed", PQ_LOG_NUMBER("signal", number));
 	}
@@ -151,6 +150,7 @@ serve(const struct pq_options *options, const sigset_t *ending)
 	struct pq_keeper *keeper = NULL;
 	struct pq_server *server;
 	struct pq_err err = {0};
+	struct pq_tidy tidy = {0};
 	sigset_t awaited = *ending;
 
 	if (open_law(options, &keeper, &revision, &err) != PQ_OK)
@@ -160,13 +160,14 @@ serve(const struct pq_options *options, const sigset_t *ending)
 		pq_keeper_free(keeper);
 	if (status != PQ_OK)
 		return complain("start_failed", &err, code_of_start(status));
+	pq_tidy_look(&tidy); /* what is needed before anybody asks: a rush may be the first to come */
 	tell_ready(server, options->ready_fd);
 	PQ_LOG(PQ_LOG_INFO, "ready", PQ_LOG_NUMBER("shards", server->n_workers));
 	pq_settle_memory();
 	pq_notify(getenv("NOTIFY_SOCKET"), "READY=1");
 
 	sigaddset(&awaited, SIGHUP);
-	int number = wait_for_end(server, &awaited);
+	int number = wait_for_end(server, &awaited, &tidy);
 	PQ_LOG(PQ_LOG_INFO, "ending", PQ_LOG_NUMBER("signal", number));
 	pq_notify(getenv("NOTIFY_SOCKET"), "STOPPING=1");
 	running = server;

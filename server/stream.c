@@ -18,7 +18,7 @@ struct pq_stream {
 	struct pq_worker *worker;
 	enum pq_rpc_index index;
 	struct pq_stream *next, *previous;
-	grpc_call *call; /* NULL = only posted */
+	grpc_call *call; /* gRPC sets it on a thread of its own, before on_request says so: `begun` first */
 	gpr_timespec deadline, began;
 	grpc_status_code code; /* that it ended with; CANCELLED until then */
 	grpc_metadata_array metadata;
@@ -26,6 +26,7 @@ struct pq_stream {
 	int cancelled;
 	unsigned pending; /* batches in flight */
 	enum step step;
+	bool begun;            /* on_request has come; until then it is only posted */
 	bool greeted;          /* initial metadata are on their way */
 	bool ended;            /* the status is on its way */
 	bool changed;          /* a change is still to be told */
@@ -209,7 +210,7 @@ static void
 change(struct pq_stream *stream)
 {
 	stream->changed = true;
-	if (stream->call == NULL || stream->ended || stream->step == STEP_WRITE)
+	if (!stream->begun || stream->ended || stream->step == STEP_WRITE)
 		return; /* told when the write has come back */
 	stream->changed = false;
 	if (pq_rpcs[stream->index].shape == PQ_RPC_WATCH)
@@ -247,6 +248,7 @@ on_request(struct pq_tag *tag, bool ok)
 		pq_worker_see_end(worker);
 		return;
 	}
+	stream->begun = true;
 	pq_stream_post(worker, stream->index);
 	pq_worker_began(worker, stream->index);
 	stream->began = gpr_now(GPR_CLOCK_MONOTONIC);

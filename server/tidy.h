@@ -15,7 +15,7 @@
 /** Looks between two tries that gained little, at most. */
 #define PQ_TIDY_LOOKS_MAX 600
 
-/** Starts with zeroes. */
+/** Starts with zeroes. The first look says what is needed at rest: make it before there are calls. */
 struct pq_tidy {
 	size_t least, before;   /* bytes: after a try, and at the last look; 0 = not known */
 	unsigned wait, pause;   /* looks until the next try, and after one that gained little */
